@@ -7,7 +7,12 @@ export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testEnvironment: '<rootDir>/test/support/environment.cjs',
-  transform: { '^.+\\.[cm]?ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }] },
+  transform: {
+    '^.+\\.[cm]?ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
+    ],
+  },
   moduleNameMapper: { '^(?:\\.\\./)+(core|nodes)/(.*)$': '<rootDir>/dist/$1/$2' },
   testTimeout: 30_000,
   collectCoverageFrom: ['dist/core/**/*.js', 'dist/nodes/**/*.js'],

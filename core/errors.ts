@@ -70,7 +70,10 @@ export class EdgeError extends Error {
 
   constructor(code: ErrorCode, found?: string, options: { cause?: unknown; mend?: string; retryAfter?: number } = {}) {
     const sentence = found ? `${ERRORS[code]}: ${found}` : ERRORS[code];
-    super(options.mend ? `${sentence}. ${options.mend}` : sentence, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      options.mend ? `${sentence}. ${options.mend}` : sentence,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
   }
@@ -79,7 +82,8 @@ export class EdgeError extends Error {
 /** Whatever was thrown, as an EdgeError: its own code is kept, anything unknown becomes `code`. */
 export function asEdgeError(thrown: unknown, code: ErrorCode = 'EDGE_INTERNAL'): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
-  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code in ERRORS) return thrown as EdgeError;
+  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code in ERRORS)
+    return thrown as EdgeError;
   return new EdgeError(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }
 

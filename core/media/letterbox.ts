@@ -24,7 +24,14 @@ export function place(
 ): Placement {
   const { width: sourceWidth, height: sourceHeight } = source;
   if (fit === 'stretch') {
-    return { sourceWidth, sourceHeight, scaleX: target.width / sourceWidth, scaleY: target.height / sourceHeight, offsetX: 0, offsetY: 0 };
+    return {
+      sourceWidth,
+      sourceHeight,
+      scaleX: target.width / sourceWidth,
+      scaleY: target.height / sourceHeight,
+      offsetX: 0,
+      offsetY: 0,
+    };
   }
   const choose = fit === 'letterbox' ? Math.min : Math.max;
   const scale = choose(target.width / sourceWidth, target.height / sourceHeight);

@@ -24,7 +24,10 @@ export function makeFrame(bytes: Uint8Array, encoding: FrameEncoding, width = 0,
   if (bytes.byteLength === 0) throw new EdgeError('EDGE_INPUT_EMPTY', 'a picture of 0 bytes');
   const raw = RAW_CHANNELS[encoding];
   if (raw !== undefined && bytes.byteLength !== width * height * raw) {
-    throw new EdgeError('EDGE_INPUT_TYPE', `${bytes.byteLength} bytes for ${width}x${height} ${encoding}, expected ${width * height * raw}`);
+    throw new EdgeError(
+      'EDGE_INPUT_TYPE',
+      `${bytes.byteLength} bytes for ${width}x${height} ${encoding}, expected ${width * height * raw}`,
+    );
   }
   return { kind: 'frame', width, height, channels: raw ?? 3, encoding, ref: new Reference(bytes) };
 }

@@ -55,7 +55,9 @@ export function makeTensor(value: TensorValue): Tensor {
 }
 
 export function isTensor(value: unknown): value is Tensor {
-  return typeof value === 'object' && value !== null && (value as Tensor).kind === 'tensor' && Array.isArray((value as Tensor).shape);
+  return (
+    typeof value === 'object' && value !== null && (value as Tensor).kind === 'tensor' && Array.isArray((value as Tensor).shape)
+  );
 }
 
 /** The tensor's value. @throws EDGE_FRAME_GONE when the data was lost on the way. */

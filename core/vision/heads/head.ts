@@ -1,6 +1,6 @@
-import type { HeadSettings, ImageInput } from '../../model/manifest';
-import type { TensorInfo, TensorValue } from '../../message/tensor';
 import type { Detection } from '../../message/results';
+import type { TensorInfo, TensorValue } from '../../message/tensor';
+import type { HeadSettings, ImageInput } from '../../model/manifest';
 
 /** What a head is told beside the outputs. Sizes are pixels of the model input. */
 export interface HeadContext {
