@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { measureTree } from './process-tree';
+
+/** The project's root, seen from dist/bench/support. */
+export const ROOT = dirname(dirname(dirname(__dirname)));
+
+/** A real Node-RED in a process of its own with this palette and the driver nodes, for one flow. */
+export class MeasuredNodeRed {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly url: string,
+    private readonly userDir: string,
+    private readonly output: string[],
+  ) {}
+
+  /** @param linked packages to link into the user directory, by name. */
+  static async start(flow: unknown[], linked: Record<string, string> = {}): Promise<MeasuredNodeRed> {
+    const userDir = mkdtempSync(join(tmpdir(), 'edgeloom-bench-'));
+    const packages = { '@edgeloom/node-red-edge-ai': ROOT, ...linked };
+    for (const [name, folder] of Object.entries(packages)) {
+      const link = join(userDir, 'node_modules', name);
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(folder, link);
+    }
+    mkdirSync(join(userDir, 'nodes'));
+    writeFileSync(
+      join(userDir, 'nodes', 'driver.js'),
+      `module.exports = require(${JSON.stringify(join(__dirname, 'driver.js'))});\n`,
+    );
+    writeFileSync(join(userDir, 'nodes', 'driver.html'), '<script type="text/javascript"></script>\n');
+    writeFileSync(
+      join(userDir, 'package.json'),
+      JSON.stringify({ name: 'bench', dependencies: Object.fromEntries(Object.keys(packages).map((name) => [name, '*'])) }),
+    );
+    writeFileSync(join(userDir, 'flows.json'), JSON.stringify(flow));
+    const port = await freePort();
+    const settings = {
+      uiHost: '127.0.0.1',
+      uiPort: port,
+      flowFile: 'flows.json',
+      functionExternalModules: true,
+      telemetry: { enabled: false },
+      logging: { console: { level: 'info' } },
+    };
+    writeFileSync(join(userDir, 'settings.js'), `module.exports = ${JSON.stringify(settings)};\n`);
+    const child = spawn(process.execPath, [join(ROOT, 'node_modules', 'node-red', 'red.js'), '-u', userDir], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output: string[] = [];
+    const started = new MeasuredNodeRed(child, `http://127.0.0.1:${port}`, userDir, output);
+    await new Promise<void>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        output.push(chunk.toString());
+        if (/Started flows/.test(output.join(''))) resolve();
+      };
+      child.stdout!.on('data', read);
+      child.stderr!.on('data', read);
+      child.once('exit', (code) => reject(new Error(`Node-RED ended with ${code}:\n${output.join('')}`)));
+      setTimeout(() => reject(new Error(`Node-RED did not start its flows:\n${output.join('')}`)), 120_000).unref();
+    });
+    return started;
+  }
+
+  /** CPU milliseconds and resident MiB of the whole process tree. */
+  tree(): { cpuMs: number; rssMb: number } {
+    return measureTree(this.child.pid!);
+  }
+
+  async begin(): Promise<void> {
+    await this.request('POST', 'bench/start');
+  }
+
+  /** 99th percentile of the event loop's delay in milliseconds while nothing is sent. */
+  async idleP99(seconds: number): Promise<number> {
+    await this.request('POST', 'bench/watch');
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const { eventLoopP99Ms } = await this.figures();
+    await this.end();
+    return eventLoopP99Ms;
+  }
+
+  async end(): Promise<void> {
+    await this.request('POST', 'bench/stop');
+  }
+
+  async figures(): Promise<DriverFigures> {
+    return (await (await this.request('GET', 'bench/figures')).json()) as DriverFigures;
+  }
+
+  /** What it wrote to its console. */
+  log(): string {
+    return this.output.join('');
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    await ended;
+    clearTimeout(timer);
+    rmSync(this.userDir, { recursive: true, force: true });
+  }
+
+  private async request(method: string, path: string): Promise<Response> {
+    const response = await fetch(`${this.url}/${path}`, { method });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status}\n${this.log()}`);
+    return response;
+  }
+}
+
+export interface DriverFigures {
+  sent: number;
+  arrived: number;
+  lost: number;
+  eventLoopP99Ms: number;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
