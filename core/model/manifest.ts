@@ -70,9 +70,17 @@ export interface Manifest {
   description?: string;
 }
 
+/** What is known of a model so far: its `model.json`, what a user chose in a dialog, or what its file told. */
+export interface PartialManifest extends Partial<Omit<Manifest, 'input' | 'output'>> {
+  input?: Partial<ImageInput> | RawInput;
+  output?: Partial<HeadSettings>;
+}
+
 /** A model on this machine's disk, ready to be opened. */
 export interface ResolvedModel {
   manifest: Manifest;
   path: string;
   sha256: string;
+  /** Where files made from this model may be kept: the store's folder. */
+  storeFolder: string;
 }

@@ -1,0 +1,67 @@
+import { Candidates, notFinite } from '../candidates';
+import { givesLogits, logit, reportedClasses, scoreThresholdOf, sigmoid, toDetections } from './detections';
+import type { DetectionHead } from './head';
+import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
+
+/**
+ * SSD as TensorFlow's object detection models give it once their suppression is cut away: `scores` [1, anchors, classes]
+ * (independent sigmoids) and `boxes` [1, anchors, 4], top, left, bottom, right relative to the picture, decoded in the graph.
+ *
+ * Labels go by column. COCO's 80 classes have ids from 1 to 90; a COCO model without its background column has 90 columns,
+ * column = id - 1, and an empty label in the ten columns that COCO never used, which are then never reported. A model that
+ * keeps the background has 91 columns and an empty label first.
+ *
+ * Parameters: `logits`; `classAgnostic`.
+ */
+export const ssd: DetectionHead = {
+  id: 'ssd',
+  source: 'Liu et al., SSD (2016); github.com/tensorflow/models research/object_detection/meta_architectures/ssd_meta_arch.py',
+  // TensorFlow's SSDs differ in normalisation and some have it inside the graph: asked for, not guessed.
+  input: null,
+
+  // Two classes could be UltraFace, whose boxes are in another order: not claimed.
+  matches(inputs, outputs) {
+    const scores = outputs.find((output) => output.name === 'scores');
+    const boxes = outputs.find((output) => output.name === 'boxes');
+    if (!imageSizeOf(inputs) || outputs.length !== 2 || !hasShape(scores, [1, null, null])) return false;
+    return Number(scores!.shape[2]) !== 2 && hasShape(boxes, [1, Number(scores!.shape[1]), 4]);
+  },
+
+  decode(outputs, context) {
+    const { input, labels, settings } = context;
+    const scores = outputOf(outputs, 'scores', [1, null, null]);
+    const [, anchors, count] = scores.shape as [number, number, number];
+    if (count < 1 || count > 65_535) throw shapeError('scores', [1, anchors, 'classes'], scores.shape);
+    const boxes = outputOf(outputs, 'boxes', [1, anchors, 4]).data;
+    const classes = reportedClasses(labels, count);
+    const probability = scoreThresholdOf(settings);
+    const logits = givesLogits(settings);
+    const threshold = logits ? logit(probability) : probability;
+    const candidates = new Candidates();
+    for (let anchor = 0; anchor < anchors; anchor++) {
+      let best = -Infinity;
+      let bestClass = 0;
+      const from = anchor * count;
+      for (const index of classes) {
+        const value = scores.data[from + index]!;
+        if (!(value <= best)) {
+          if (Number.isNaN(value)) throw notFinite();
+          best = value;
+          bestClass = index;
+        }
+      }
+      if (best < threshold || best === -Infinity) continue;
+      const at = 4 * anchor;
+      candidates.add(
+        boxes[at + 1]! * input.width,
+        boxes[at]! * input.height,
+        boxes[at + 3]! * input.width,
+        boxes[at + 2]! * input.height,
+        logits ? sigmoid(best) : best,
+        bestClass,
+        anchor,
+      );
+    }
+    return toDetections(candidates, context);
+  },
+};
