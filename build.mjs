@@ -43,6 +43,18 @@ await build({
   logLevel: 'warning',
 });
 
+// onnx-buf is an ES module only: bundled, so that what is shipped is CommonJS throughout.
+await build({
+  entryPoints: [join(root, 'core', 'model', 'onnx', 'protobuf.ts')],
+  outfile: join(dist, 'core', 'model', 'onnx', 'protobuf.js'),
+  bundle: true,
+  external: ['@bufbuild/*'],
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  logLevel: 'warning',
+});
+
 // Data that code reads beside itself: catalogue entries, schemas.
 cpSync(join(root, 'core'), join(dist, 'core'), { recursive: true, filter: (file) => !/\.ts$/.test(file) });
 
@@ -91,6 +103,7 @@ function writeLocale(type, language, from, to) {
 function copyTemplates() {
   const to = join(root, 'examples', 'templates');
   rmSync(to, { recursive: true, force: true });
+  if (!existsSync(join(root, 'flows'))) return;
   for (const entry of readdirSync(join(root, 'flows'), { withFileTypes: true })) {
     const flow = join(root, 'flows', entry.name, 'flow.json');
     if (!entry.isDirectory() || !existsSync(flow)) continue;
