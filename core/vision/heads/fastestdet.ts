@@ -24,6 +24,8 @@ export const fastestdet: DetectionHead = {
     return Number(outputs[0]!.shape[1]) >= 6;
   },
 
+  classCount: (outputs) => outputOf(outputs, undefined, [1, null, null, null]).shape[1]! - 5,
+
   decode(outputs, context) {
     const { input, labels, settings } = context;
     const { shape, data } = outputOf(outputs, undefined, [1, null, null, null]);

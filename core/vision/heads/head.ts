@@ -1,6 +1,9 @@
 import type { Detection } from '../../message/results';
-import type { TensorInfo, TensorValue } from '../../message/tensor';
+import type { TensorInfo } from '../../message/tensor';
 import type { HeadSettings, ImageInput } from '../../model/manifest';
+import type { Outputs } from './outputs';
+
+export type { Outputs };
 
 /** What a head is told beside the outputs. Sizes are pixels of the model input. */
 export interface HeadContext {
@@ -27,6 +30,8 @@ export interface DetectionHead {
   readonly labels?: readonly string[];
   /** True when these outputs look like this family: used to infer a missing manifest, never to guess between two. */
   matches(inputs: readonly TensorInfo[], outputs: readonly TensorInfo[]): boolean;
+  /** How many classes outputs of this family tell apart, for comparing with the labels. */
+  classCount(outputs: Outputs): number;
   /** @throws EDGE_MODEL_OUTPUT_SHAPE, EDGE_MODEL_OUTPUT_NOT_FINITE */
-  decode(outputs: Readonly<Record<string, TensorValue>>, context: HeadContext): Detection[];
+  decode(outputs: Outputs, context: HeadContext): Detection[];
 }

@@ -40,6 +40,8 @@ export const nanodet: DetectionHead = {
     );
   },
 
+  classCount: (outputs) => outputOf(outputs, `cls_pred_stride_${STRIDES[0]}`, [1, null, null]).shape[2]!,
+
   decode(outputs, context) {
     const { input, labels, settings } = context;
     const probability = scoreThresholdOf(settings);

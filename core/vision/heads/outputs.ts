@@ -24,10 +24,15 @@ export function outputOf(outputs: Outputs, name: string | undefined, expected: r
   }
   const fits = tensor.shape.length === expected.length && expected.every((size, i) => size === null || size === tensor.shape[i]);
   if (!fits) throw shapeError(found!, expected, tensor.shape);
+  return floatOutput(tensor, found!);
+}
+
+/** @throws EDGE_MODEL_OUTPUT_SHAPE when it holds other than floating point, or not as many values as its shape says. */
+export function floatOutput(tensor: TensorValue, name: string): FloatOutput {
   if (tensor.data.length !== elementCount(tensor.shape)) {
-    throw new EdgeError('EDGE_MODEL_OUTPUT_SHAPE', `${tensor.data.length} values for "${found}" [${tensor.shape.join(', ')}]`);
+    throw new EdgeError('EDGE_MODEL_OUTPUT_SHAPE', `${tensor.data.length} values for "${name}" [${tensor.shape.join(', ')}]`);
   }
-  return { shape: tensor.shape, data: floatsOf(tensor, found!) };
+  return { shape: tensor.shape, data: floatsOf(tensor, name) };
 }
 
 export function shapeError(name: string, expected: readonly (number | string | null)[], actual: readonly number[]): EdgeError {

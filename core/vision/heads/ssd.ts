@@ -27,6 +27,8 @@ export const ssd: DetectionHead = {
     return Number(scores!.shape[2]) !== 2 && hasShape(boxes, [1, Number(scores!.shape[1]), 4]);
   },
 
+  classCount: (outputs) => outputOf(outputs, 'scores', [1, null, null]).shape[2]!,
+
   decode(outputs, context) {
     const { input, labels, settings } = context;
     const scores = outputOf(outputs, 'scores', [1, null, null]);

@@ -34,6 +34,8 @@ export const ultraface: DetectionHead = {
     return hasShape(scores, [1, anchors, 2]) && hasShape(boxes, [1, anchors, 4]);
   },
 
+  classCount: () => 1,
+
   decode(outputs, context) {
     const { input, settings } = context;
     const scores = outputOf(outputs, 'scores', [1, null, 2]);

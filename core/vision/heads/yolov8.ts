@@ -31,6 +31,11 @@ export const yolov8: DetectionHead = {
     return Number(outputs[0]!.shape[1]) >= 5;
   },
 
+  classCount(outputs) {
+    const { shape } = outputOf(outputs, undefined, [1, null, null]);
+    return Math.min(shape[1]!, shape[2]!) - 4;
+  },
+
   decode(outputs, context) {
     const { labels, settings } = context;
     const { shape, data } = outputOf(outputs, undefined, [1, null, null]);

@@ -23,6 +23,8 @@ export const yolox: DetectionHead = {
     return Number(outputs[0]!.shape[2]) >= 6;
   },
 
+  classCount: (outputs) => outputOf(outputs, undefined, [1, null, null]).shape[2]! - 5,
+
   decode(outputs, context) {
     const { input, labels, settings } = context;
     const strides = stridesOf(settings, STRIDES);

