@@ -1,0 +1,16 @@
+import { invalidSetting } from '../../errors';
+import type { Backend } from '../backend';
+
+/** The engines of this palette, each loaded when it is first asked for, so that a missing one costs only its users. */
+const BACKENDS: Readonly<Record<string, () => Backend>> = {
+  'onnxruntime-node': () => (require('./onnxruntime-node') as typeof import('./onnxruntime-node')).onnxruntimeNode,
+};
+
+export const DEFAULT_BACKEND = 'onnxruntime-node';
+
+/** @throws EDGE_SETTING for an engine that is not in the table. */
+export function findBackend(id: string): Backend {
+  const load = Object.hasOwn(BACKENDS, id) ? BACKENDS[id] : undefined;
+  if (!load) throw invalidSetting('inference backend', `one of ${Object.keys(BACKENDS).join(', ')}`, id);
+  return load();
+}

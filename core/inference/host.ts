@@ -1,0 +1,171 @@
+import { EdgeError } from '../errors';
+import type { SessionOptions, Tensors } from './backend';
+import { DEFAULT_BACKEND } from './backends';
+import { defaultThreads } from './backends/onnxruntime-node';
+import { openSession } from './placement';
+import type { RunResult, Session, SessionInfo, SessionStats } from './session';
+import { within } from './within';
+
+export type { RunResult, SessionInfo } from './session';
+
+export interface SessionSpec {
+  /** The model's file. */
+  path: string;
+  /** Of the file, lower-case hex: what makes two specs the same model, wherever the file lies. */
+  sha256: string;
+  backend?: string;
+  /** `auto` measures the model and takes `main` only for one under 0.3 ms. */
+  placement?: 'auto' | 'worker' | 'main';
+  options?: SessionOptions;
+}
+
+/** One user's share of a session. */
+export interface Lease {
+  readonly info: SessionInfo;
+  /** @throws what `Session.run` throws; EDGE_SESSION_CLOSED after `release`. */
+  run(feeds: Tensors, signal?: AbortSignal): Promise<RunResult>;
+  /** Withdraws this lease's waiting runs, and resolves when none of its runs is on its way. The last lease closes the session. */
+  release(): Promise<void>;
+}
+
+export interface HostStats {
+  sessions: (SessionStats & { sha256: string; info: SessionInfo; leases: number })[];
+}
+
+/**
+ * A redeploy closes every node and then makes them all again: a session without a lease is kept for this long, so that a model
+ * about which nothing changed is not loaded a second time.
+ */
+const LINGER_MS = 2000;
+
+/** Most milliseconds for which `release` waits for a run, so that a close handler of Node-RED keeps within its 15 s. */
+const RELEASE_MS = 12_000;
+
+interface Entry {
+  sha256: string;
+  opening: Promise<Session>;
+  session?: Session;
+  leases: number;
+  linger?: NodeJS.Timeout;
+}
+
+/** Opens models, each once: sessions are shared by everyone who asks for the same model, backend, options and placement. */
+export class InferenceHost {
+  private readonly entries = new Map<string, Entry>();
+  private readonly closing = new Set<Promise<void>>();
+  private closed = false;
+
+  constructor(private readonly lingerMs = LINGER_MS) {}
+
+  /** @throws EDGE_RUNTIME_MISSING, EDGE_MODEL_NOT_FOUND, EDGE_MODEL_INVALID, EDGE_MODEL_UNSUPPORTED, EDGE_MODEL_EXTERNAL_DATA, EDGE_WORKER_EXITED */
+  async acquire(spec: SessionSpec): Promise<Lease> {
+    if (this.closed) throw new EdgeError('EDGE_SESSION_CLOSED', 'the inference host was closed');
+    const key = keyOf(spec);
+    const entry = this.entries.get(key) ?? this.open(key, spec);
+    clearTimeout(entry.linger);
+    entry.leases += 1;
+    const session = await entry.opening;
+    return new SessionLease(session, () => this.release(key, entry));
+  }
+
+  stats(): HostStats {
+    const sessions: HostStats['sessions'] = [];
+    for (const { sha256, session, leases } of this.entries.values()) {
+      if (session) sessions.push({ sha256, info: session.info, leases, ...session.stats() });
+    }
+    return { sessions };
+  }
+
+  /** Closes every session, leased or not, and waits until all are gone. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const [key, entry] of this.entries) this.evict(key, entry);
+    await Promise.all(this.closing);
+  }
+
+  private open(key: string, spec: SessionSpec): Entry {
+    const options = { ...spec.options, threads: spec.options?.threads ?? defaultThreads() };
+    const opening = openSession({
+      path: spec.path,
+      backend: spec.backend ?? DEFAULT_BACKEND,
+      placement: spec.placement ?? 'auto',
+      options,
+    });
+    const entry: Entry = { sha256: spec.sha256, opening, leases: 0 };
+    this.entries.set(key, entry);
+    opening.then(
+      (session) => {
+        entry.session = session;
+      },
+      // A model that could not be opened is tried anew by the next one who asks.
+      () => this.entries.get(key) === entry && this.entries.delete(key),
+    );
+    return entry;
+  }
+
+  private release(key: string, entry: Entry): void {
+    entry.leases -= 1;
+    if (entry.leases > 0 || this.entries.get(key) !== entry) return;
+    entry.linger = setTimeout(() => this.evict(key, entry), this.lingerMs);
+    entry.linger.unref();
+  }
+
+  private evict(key: string, entry: Entry): void {
+    clearTimeout(entry.linger);
+    this.entries.delete(key);
+    const closing = entry.opening.then(
+      (session) => session.close(),
+      () => {},
+    );
+    this.closing.add(closing);
+    void closing.finally(() => this.closing.delete(closing));
+  }
+}
+
+let shared: InferenceHost | undefined;
+
+/** The one host of this process. */
+export function sharedHost(): InferenceHost {
+  shared ??= new InferenceHost();
+  return shared;
+}
+
+class SessionLease implements Lease {
+  readonly info: SessionInfo;
+  private readonly runs = new Set<Promise<unknown>>();
+  private released: Promise<void> | undefined;
+
+  constructor(
+    private readonly session: Session,
+    private readonly giveBack: () => void,
+  ) {
+    this.info = session.info;
+  }
+
+  async run(feeds: Tensors, signal?: AbortSignal): Promise<RunResult> {
+    if (this.released) throw new EdgeError('EDGE_SESSION_CLOSED');
+    const running = this.session.run(feeds, { owner: this, signal });
+    this.runs.add(running);
+    try {
+      return await running;
+    } finally {
+      this.runs.delete(running);
+    }
+  }
+
+  release(): Promise<void> {
+    this.released ??= this.end();
+    return this.released;
+  }
+
+  private async end(): Promise<void> {
+    this.session.withdraw(this);
+    await within(RELEASE_MS, Promise.allSettled(this.runs));
+    this.giveBack();
+  }
+}
+
+function keyOf({ sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} }: SessionSpec): string {
+  const { threads = defaultThreads(), executionProvider = 'cpu', preciseInt8 = false } = options;
+  return JSON.stringify([sha256, backend, placement, threads, executionProvider, preciseInt8]);
+}
