@@ -9,7 +9,7 @@ export const ERRORS = {
   EDGE_INPUT_NOT_FINITE: 'The input holds NaN or an infinite number',
   EDGE_IMAGE_FORMAT: 'The bytes are not a picture in a known format',
   EDGE_IMAGE_TRUNCATED: 'The picture is damaged or cut short',
-  EDGE_IMAGE_TOO_LARGE: 'The picture has more pixels than allowed',
+  EDGE_IMAGE_TOO_LARGE: 'The picture is larger than allowed',
   EDGE_FRAME_GONE: 'The picture or tensor that this message referred to is no longer in memory',
   EDGE_MEMORY_LIMIT: 'The pictures and tensors alive at once reached their limit',
   EDGE_FILE_NOT_FOUND: 'The file or folder does not exist or cannot be read',
