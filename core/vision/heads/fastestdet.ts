@@ -14,7 +14,7 @@ const STRIDE = 16;
  */
 export const fastestdet: DetectionHead = {
   id: 'fastestdet',
-  source: 'github.com/dog-qiuqiu/FastestDet utils/tool.py handle_preds, example/onnx-runtime/runtime.py',
+  source: 'github.com/dog-qiuqiu/FastestDet utils/tool.py handle_preds, example/ncnn/FastestDet.cpp',
   input: { colours: 'bgr', mean: [0, 0, 0], scale: [1 / 255, 1 / 255, 1 / 255], fit: 'stretch' },
 
   matches(inputs, outputs) {

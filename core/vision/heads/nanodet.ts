@@ -23,7 +23,9 @@ export const nanodet: DetectionHead = {
     colours: 'bgr',
     mean: [103.53, 116.28, 123.675],
     scale: [1 / 57.375, 1 / 57.12, 1 / 58.395],
-    fit: 'stretch',
+    fit: 'letterbox',
+    anchor: 'centre',
+    padding: 0,
   },
 
   matches(inputs, outputs) {
