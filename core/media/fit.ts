@@ -28,7 +28,7 @@ export interface Fitted {
  * A picture of any kind as a model's input, in one decode off the event loop: oriented, resized, padded or cropped; alpha is laid
  * on white, grey becomes RGB, 16 bits become 8, CMYK is converted.
  *
- * The decoder shrinks a JPEG while it loads it, since both sides shrink by the same factor (FACTS: half the time of 1080p).
+ * A JPEG is shrunk while it is loaded, by the lesser of both sides' factors: `stretch` to another aspect ratio costs more.
  *
  * @throws EDGE_IMAGE_TRUNCATED, EDGE_IMAGE_TOO_LARGE, EDGE_IMAGE_FORMAT, EDGE_FRAME_GONE
  */
@@ -39,9 +39,20 @@ export async function fitToInput(frame: Frame, target: FitTarget): Promise<Fitte
   if (frame.encoding === 'rgb8' && source.width === target.width && source.height === target.height) {
     return { pixels: Uint8Array.prototype.slice.call(bytes), placement };
   }
-  const pixels = await rgbPixels(fitPipeline(openFrame(frame), placement, target), target.width * target.height * 3);
+  const width = Math.max(1, Math.round(source.width * placement.scaleX));
+  const height = Math.max(1, Math.round(source.height * placement.scaleY));
+  // Exact sizes rather than `fit: 'contain'`, so that the picture lies where the placement says to the pixel.
+  let pipeline = openFrame(frame).resize(width, height, { fit: 'fill' });
+  const inside = { width, height };
+  if (target.fit === 'cover') {
+    inside.width = target.width;
+    inside.height = target.height;
+    pipeline = pipeline.extract({ left: -placement.offsetX, top: -placement.offsetY, ...inside });
+  }
+  const pixels = await rgbPixels(pipeline, inside.width * inside.height * 3);
   if (frame.encoding === 'bgr8') swapRedAndBlue(pixels);
-  return { pixels, placement };
+  if (inside.width === target.width && inside.height === target.height) return { pixels, placement };
+  return { pixels: layOnPadding(pixels, inside, target, placement), placement };
 }
 
 /** The size in pixels after EXIF orientation, from the header alone. */
@@ -81,29 +92,6 @@ export async function rgbPixels(pipeline: Sharp, length: number): Promise<Uint8A
   }
 }
 
-/** Exact sizes rather than `fit: 'contain'`, so that the picture lies where `place` says to the pixel. */
-function fitPipeline(pipeline: Sharp, at: Placement, target: FitTarget): Sharp {
-  const width = Math.max(1, Math.round(at.sourceWidth * at.scaleX));
-  const height = Math.max(1, Math.round(at.sourceHeight * at.scaleY));
-  const resized = pipeline.resize(width, height, { fit: 'fill' });
-  if (target.fit === 'stretch') return resized;
-  if (target.fit === 'cover') {
-    return resized.extract({ left: -at.offsetX, top: -at.offsetY, width: target.width, height: target.height });
-  }
-  const right = target.width - width - at.offsetX;
-  const bottom = target.height - height - at.offsetY;
-  if (right === 0 && bottom === 0 && at.offsetX === 0 && at.offsetY === 0) return resized;
-  const grey = target.padding ?? PADDING;
-  // Bars are laid after the picture was flattened, so they are opaque.
-  return resized.extend({
-    left: at.offsetX,
-    top: at.offsetY,
-    right,
-    bottom,
-    background: { r: grey, g: grey, b: grey, alpha: 1 },
-  });
-}
-
 export function swapRedAndBlue(pixels: Uint8Array): void {
   for (let at = 0; at + 2 < pixels.length; at += 3) {
     const first = pixels[at]!;
@@ -121,4 +109,15 @@ function greyToRgb(grey: Uint8Array): Uint8Array {
     rgb[to + 2] = value;
   }
   return rgb;
+}
+
+/** The bars of a letterbox. Copying rows here is a fifth of a millisecond; `extend` costs the decoder 1.5 ms of CPU. */
+function layOnPadding(pixels: Uint8Array, size: { width: number; height: number }, target: FitTarget, at: Placement): Uint8Array {
+  const whole = new Uint8Array(target.width * target.height * 3).fill(target.padding ?? PADDING);
+  const stride = target.width * 3;
+  const row = size.width * 3;
+  const start = at.offsetY * stride + at.offsetX * 3;
+  if (row === stride) whole.set(pixels, start);
+  else for (let y = 0; y < size.height; y++) whole.set(pixels.subarray(y * row, (y + 1) * row), start + y * stride);
+  return whole;
 }
