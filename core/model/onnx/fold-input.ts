@@ -1,7 +1,7 @@
 import { EdgeError } from '../../errors';
 import type { ElementType, TensorInfo, TensorValue } from '../../message/tensor';
 import type { ImageInput } from '../manifest';
-import { dataInputs, graphOf, Names, opsetOf, readModel, subgraphs, writeModel } from './graph';
+import { dataInputs, graphOf, Names, opsetOf, readModel, renameValue, writeModel } from './graph';
 import { tensorInfo } from './metadata';
 import { type AttributeValue, declaration, operation } from './node';
 import type { GraphProto, NodeProto } from './protobuf';
@@ -152,7 +152,7 @@ class Chain {
     if (this.graph.output.some((output) => output.name === this.name)) {
       throw new EdgeError('EDGE_MODEL_UNSUPPORTED', 'the image input is an output as well');
     }
-    rename(this.graph, this.name, this.last);
+    renameValue(this.graph, this.name, this.last);
     this.graph.node.unshift(...this.nodes);
     const at = this.graph.input.findIndex((input) => input.name === this.name);
     this.graph.input.splice(at, 1, pixels);
@@ -162,16 +162,5 @@ class Chain {
 
   private fresh(what: string): string {
     return this.names.fresh(`${this.name}/pixels/${what}`);
-  }
-}
-
-/** Readers of `from` read `to`, in this graph and in the graphs inside its nodes unless they have a value of that name. */
-function rename(graph: GraphProto, from: string, to: string): void {
-  for (const node of graph.node) {
-    node.input = node.input.map((name) => (name === from ? to : name));
-    for (const inner of subgraphs(node)) {
-      const shadowed = [...inner.input, ...inner.initializer].some(({ name }) => name === from);
-      if (!shadowed) rename(inner, from, to);
-    }
   }
 }

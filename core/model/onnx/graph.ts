@@ -84,6 +84,18 @@ export function subgraphs(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap((attribute) => [...(attribute.g ? [attribute.g] : []), ...attribute.graphs]);
 }
 
+/** Readers and writers of `from` name it `to`, in this graph and in the graphs inside its nodes unless they have their own. */
+export function renameValue(graph: GraphProto, from: string, to: string): void {
+  for (const node of graph.node) {
+    node.input = node.input.map((name) => (name === from ? to : name));
+    node.output = node.output.map((name) => (name === from ? to : name));
+    for (const inner of subgraphs(node)) {
+      const shadowed = [...inner.input, ...inner.initializer].some(({ name }) => name === from);
+      if (!shadowed) renameValue(inner, from, to);
+    }
+  }
+}
+
 function* tensorsOf(graph: GraphProto): Generator<TensorProto> {
   yield* graph.initializer;
   for (const sparse of graph.sparseInitializer) yield* [sparse.values, sparse.indices].filter((part) => part !== undefined);
