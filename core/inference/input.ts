@@ -51,11 +51,11 @@ function checkShape(input: TensorInfo, value: TensorValue, sizes: Map<string, nu
       sizes.set(declared, size);
       return known === undefined || known === size;
     });
-  if (!fits) throw new EdgeError('EDGE_MODEL_INPUT_SHAPE', `expected ${describe(input)}, got ${shapeText(shape)}`);
+  if (!fits) throw new EdgeError('EDGE_MODEL_INPUT_SHAPE', `expected ${describe(input)}, got [${shape.join(', ')}]`);
   if (value.data.length !== elementCount(shape)) {
     throw new EdgeError(
       'EDGE_MODEL_INPUT_SHAPE',
-      `expected ${elementCount(shape)} values for ${input.name} ${shapeText(shape)}, got ${value.data.length}`,
+      `expected ${elementCount(shape)} values for ${input.name} [${shape.join(', ')}], got ${value.data.length}`,
     );
   }
 }

@@ -28,7 +28,7 @@ export async function measure(session: BackendSession): Promise<Measurement> {
 
 /** True when only the first dimension of every input and output may vary. */
 export function variesOnlyInFirst(infos: readonly TensorInfo[]): boolean {
-  return infos.every(({ shape }) => isOpen(shape[0]) && shape.slice(1).every((size) => !isOpen(size)));
+  return infos.length > 0 && infos.every(({ shape }) => isOpen(shape[0]) && shape.slice(1).every((size) => !isOpen(size)));
 }
 
 /** True when no dimension may vary. */

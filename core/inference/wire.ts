@@ -10,12 +10,13 @@ export interface WorkerStart {
   control: Int32Array;
 }
 
-export type ToWorker =
-  | { kind: 'slot'; slot: number; memory: SharedArrayBuffer }
-  /** Run with what lies in `slot`: for each declared input its shape, in the model's order; see `slotLayout`. */
-  | { kind: 'run'; id: number; slot: number; shapes: (readonly number[])[] }
-  | { kind: 'stop' };
+/** Memory of a slot, sent before the first run that lies in it. Everything else goes through the control array. */
+export interface SlotMessage {
+  slot: number;
+  memory: SharedArrayBuffer;
+}
 
+/** `done` and `failed` come in the order in which the runs were asked for. */
 export type FromWorker =
   | {
       kind: 'ready';
@@ -28,33 +29,29 @@ export type FromWorker =
     }
   | { kind: 'refused'; error: PlainError }
   /** `startedAt` on the clock of `monotonicMs`; the buffers of `outputs` are the receiver's. */
-  | { kind: 'done'; id: number; outputs: [name: string, value: TensorValue][]; startedAt: number; runMs: number }
-  | { kind: 'failed'; id: number; error: PlainError };
+  | { kind: 'done'; outputs: [name: string, value: TensorValue][]; startedAt: number; runMs: number }
+  | { kind: 'failed'; error: PlainError };
+
+/**
+ * How many inputs a worker is given at a time: while one runs the next is copied already, so that the thread need not wait between
+ * runs. Run n lies in slot n modulo this.
+ */
+export const SLOTS = 2;
 
 /** Words of the control array that a worker and its owner share. */
 export const CONTROL = {
-  /** How many messages were sent to the worker; it sleeps on this word. */
+  /** How many runs were asked for; the worker sleeps on this word. */
   SENT: 0,
   /** 1 while the worker is inside the engine, where it must not be ended. */
   BUSY: 1,
   /** 1 when the process is about to exit: the worker enters the engine no more. */
   EXITING: 2,
+  /** 1 when the worker is to end after the runs that it was sent; counted in SENT like a run. */
+  STOP: 3,
+  /** Bytes of each slot's memory, one word per slot: it is new when this changes, for it only grows. */
+  SLOT_BYTES: 4,
   LENGTH: 16,
 } as const;
-
-/** Every input starts on its own cache line. */
-const ALIGNMENT = 64;
-
-/** Where each input of these byte lengths lies in a slot, and how long the slot must be. */
-export function slotLayout(byteLengths: readonly number[]): { offsets: number[]; byteLength: number } {
-  let end = 0;
-  const offsets = byteLengths.map((length) => {
-    const offset = end;
-    end += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-    return offset;
-  });
-  return { offsets, byteLength: Math.max(end, ALIGNMENT) };
-}
 
 /** Milliseconds on a clock that all threads of a process share. */
 export function monotonicMs(): number {

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { asEdgeError, EdgeError } from '../errors';
-import { ELEMENT_ARRAYS, elementCount, type TensorInfo, type TensorValue } from '../message/tensor';
-import type { BackendSession, Tensors } from './backend';
+import type { BackendSession } from './backend';
 import { findBackend } from './backends';
-import { allFinite } from './finite';
+import { holdsNaN } from './finite';
 import { measure } from './measure';
-import { CONTROL, type FromWorker, monotonicMs, slotLayout, type ToWorker, toPlainError, type WorkerStart } from './wire';
+import { SlotReader } from './slot';
+import { CONTROL, type FromWorker, monotonicMs, SLOTS, type SlotMessage, toPlainError, type WorkerStart } from './wire';
 
 /**
  * The thread of one session. It sleeps on a word of shared memory instead of in its event loop, which wakes faster, and ends by
@@ -23,7 +23,6 @@ const { backend: backendId, path, options, control } = workerData as WorkerStart
 const port = parentPort!;
 const mayLook = availableParallelism() > 1;
 const slots: SharedArrayBuffer[] = [];
-const staging: Uint8Array[] = [];
 let handled = 0;
 let lastGapMs = Number.POSITIVE_INFINITY;
 
@@ -32,11 +31,11 @@ void main();
 async function main(): Promise<void> {
   const session = await open();
   if (!session) return;
-  for (;;) {
-    const message = nextMessage();
-    if (message.kind === 'slot') slots[message.slot] = message.memory;
-    else if (message.kind === 'run') await run(session, message);
-    else break;
+  const reader = new SlotReader(session.inputs);
+  while (waitForRun()) {
+    const slot = nextSlot();
+    await run(session, reader, slot);
+    handled = (handled + 1) | 0;
   }
   await inEngine(() => session.release());
 }
@@ -58,47 +57,32 @@ async function open(): Promise<BackendSession | undefined> {
   }
 }
 
-async function run(session: BackendSession, { id, slot, shapes }: ToWorker & { kind: 'run' }): Promise<void> {
+async function run(session: BackendSession, reader: SlotReader, slot: SharedArrayBuffer): Promise<void> {
   try {
-    const feeds = stage(session.inputs, slots[slot]!, shapes);
-    for (const [name, value] of Object.entries(feeds)) {
-      if (!allFinite(value)) throw new EdgeError('EDGE_INPUT_NOT_FINITE', `the input ${name} holds NaN or Infinity`);
-    }
+    const feeds = reader.read(slot);
     const startedAt = monotonicMs();
     const results = await inEngine(() => session.run(feeds));
     const runMs = monotonicMs() - startedAt;
     const outputs = Object.entries(results);
     for (const [name, value] of outputs) {
-      if (!allFinite(value)) throw new EdgeError('EDGE_MODEL_OUTPUT_NOT_FINITE', `the output ${name} holds NaN or Infinity`);
+      if (holdsNaN(value)) throw new EdgeError('EDGE_MODEL_OUTPUT_NOT_FINITE', `the output ${name}`);
     }
     const buffers = new Set(outputs.map(([, value]) => value.data.buffer as ArrayBuffer));
-    post({ kind: 'done', id, outputs, startedAt, runMs }, [...buffers]);
+    post({ kind: 'done', outputs, startedAt, runMs }, [...buffers]);
   } catch (thrown) {
-    post({ kind: 'failed', id, error: toPlainError(asEdgeError(thrown, 'EDGE_RUNTIME_FAILED')) });
+    post({ kind: 'failed', error: toPlainError(asEdgeError(thrown, 'EDGE_RUNTIME_FAILED')) });
   }
 }
 
-/**
- * The inputs of a slot in memory of this thread: the engine refuses shared memory on Node.js 20, and the slot must be free for
- * the next input while this one runs.
- */
-function stage(inputs: readonly TensorInfo[], slot: SharedArrayBuffer, shapes: readonly (readonly number[])[]): Tensors {
-  const byteLengths = inputs.map(({ type }, index) => elementCount(shapes[index]!) * ELEMENT_ARRAYS[type].BYTES_PER_ELEMENT);
-  const { offsets } = slotLayout(byteLengths);
-  const feeds: Tensors = {};
-  inputs.forEach(({ name, type }, index) => {
-    const length = byteLengths[index]!;
-    let memory = staging[index];
-    if (!memory || memory.byteLength < length) {
-      memory = new Uint8Array(length);
-      staging[index] = memory;
-    }
-    memory.set(new Uint8Array(slot, offsets[index]!, length));
-    const shape = shapes[index]!;
-    const data = new ELEMENT_ARRAYS[type](memory.buffer as ArrayBuffer, 0, elementCount(shape));
-    feeds[name] = { type, shape, data } as TensorValue;
-  });
-  return feeds;
+/** The memory of the slot in which the next run lies. */
+function nextSlot(): SharedArrayBuffer {
+  const slot = handled & (SLOTS - 1);
+  while (slots[slot]?.byteLength !== Atomics.load(control, CONTROL.SLOT_BYTES + slot)) {
+    // A message is in the port's queue before the word changes.
+    const { message } = receiveMessageOnPort(port) as { message: SlotMessage };
+    slots[message.slot] = message.memory;
+  }
+  return slots[slot]!;
 }
 
 /** Do something inside the engine, said to the owner, who does not let the process exit meanwhile. */
@@ -122,16 +106,16 @@ function leaveEngine(): void {
   Atomics.notify(control, CONTROL.BUSY);
 }
 
-function nextMessage(): ToWorker {
-  const since = monotonicMs();
+/** Sleeps until a run is asked for, or the end: false. */
+function waitForRun(): boolean {
   if (Atomics.load(control, CONTROL.SENT) === handled) {
+    const since = monotonicMs();
     if (mayLook && lastGapMs < LOOK_MS) look(since + LOOK_MS);
     Atomics.wait(control, CONTROL.SENT, handled);
     lastGapMs = monotonicMs() - since;
-  }
-  handled = (handled + 1) | 0;
-  // A message is put into the queue before its number is raised.
-  return receiveMessageOnPort(port)!.message as ToWorker;
+  } else lastGapMs = 0;
+  const last = Atomics.load(control, CONTROL.SENT) === ((handled + 1) | 0);
+  return !(last && Atomics.load(control, CONTROL.STOP) === 1);
 }
 
 function look(until: number): void {

@@ -1,7 +1,22 @@
+import { isFixed } from '../measure';
 import type { OpenSpec, Session } from '../session';
+import { MainSession } from './main';
 import { WorkerSession } from './worker';
 
+/** Milliseconds under which a run is cheaper than the way to another thread and back. */
+const TINY_MS = 0.3;
+
+/**
+ * Open a model where it belongs. `auto` opens it in a worker, where a slow or hostile file disturbs nobody, measures it there, and
+ * moves it to the main thread only when it is tiny for every input that it may get: of fixed shapes, or made of independent rows.
+ */
 export async function openSession(spec: OpenSpec & { placement: 'auto' | 'worker' | 'main' }): Promise<Session> {
-  const { session } = await WorkerSession.open(spec);
-  return session;
+  if (spec.placement === 'main') return MainSession.open(spec);
+  const { session, ready } = await WorkerSession.open(spec);
+  if (spec.placement === 'worker') return session;
+  const { medianMs, batchable, inputs } = ready;
+  const tiny = medianMs !== undefined && medianMs < TINY_MS && (batchable || isFixed(inputs));
+  if (!tiny) return session;
+  await session.close();
+  return MainSession.open(spec, { medianMs, batchable });
 }

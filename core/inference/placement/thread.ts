@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { type TransferListItem, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { EdgeError } from '../../errors';
 import { guardExit } from '../exit-guard';
 import type { OpenSpec } from '../session';
-import { CONTROL, type FromWorker, fromPlainError, type ToWorker, type WorkerStart } from '../wire';
+import { CONTROL, type FromWorker, fromPlainError, type SlotMessage, type WorkerStart } from '../wire';
 import { within } from '../within';
 
 export type Ready = FromWorker & { kind: 'ready' };
@@ -58,8 +58,15 @@ export class InferenceThread {
     this.ready.catch(() => {});
   }
 
-  post(message: ToWorker, transfer: TransferListItem[] = []): void {
-    this.worker.postMessage(message, transfer);
+  /** Give the thread a slot's memory; its next run in that slot must be asked for with `run`. */
+  lend(slot: number, memory: SharedArrayBuffer): void {
+    const message: SlotMessage = { slot, memory };
+    this.worker.postMessage(message);
+    Atomics.store(this.control, CONTROL.SLOT_BYTES + slot, memory.byteLength);
+  }
+
+  /** Ask for a run on what lies in the next slot. */
+  run(): void {
     Atomics.add(this.control, CONTROL.SENT, 1);
     Atomics.notify(this.control, CONTROL.SENT);
   }
@@ -74,7 +81,8 @@ export class InferenceThread {
   async stop(): Promise<void> {
     this.stopping = true;
     this.keepAlive(true);
-    this.post({ kind: 'stop' });
+    Atomics.store(this.control, CONTROL.STOP, 1);
+    this.run();
     await within(STOP_MS, this.exited);
     this.keepAlive(false);
   }

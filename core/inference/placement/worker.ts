@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EdgeError } from '../../errors';
+import type { TensorData, TensorValue } from '../../message/tensor';
 import type { Tensors } from '../backend';
 import { defaultThreads } from '../backends/onnxruntime-node';
 import { checkFeeds } from '../input';
@@ -12,11 +13,9 @@ import {
   type SessionInfo,
   type SessionStats,
 } from '../session';
-import { fromPlainError, monotonicMs, slotLayout } from '../wire';
+import { SlotLayouts } from '../slot';
+import { fromPlainError, monotonicMs, SLOTS } from '../wire';
 import { InferenceThread, type Ready, type Settled } from './thread';
-
-/** While one input runs the next one is copied already, so that the thread need not wait between runs. */
-const SLOTS = 2;
 
 /** Bytes copied before the event loop gets a turn: about a millisecond. */
 const COPY_BYTES = 4 * 2 ** 20;
@@ -29,24 +28,21 @@ interface Job {
   reject(reason: unknown): void;
 }
 
-interface Slot {
-  memory?: SharedArrayBuffer;
-  /** The job whose input lies in it. */
-  job?: Job;
-}
-
 /** A model in a thread of its own. When the thread ends unexpectedly its runs fail and the next run opens a new one. */
 export class WorkerSession implements Session {
   readonly info: SessionInfo;
   private readonly waiting: Job[] = [];
-  private slots: Slot[] = [];
-  private readonly runs = new Map<number, Slot>();
+  /** Runs that the thread was asked for, oldest first. */
+  private sent: Job[] = [];
+  private readonly layouts: SlotLayouts;
+  private slots: SharedArrayBuffer[] = [];
+  /** Runs that the present thread was asked for, since it began. */
+  private count = 0;
   private readonly counts = { done: 0, failed: 0 };
   private thread: InferenceThread | undefined;
   private opening: Promise<void> | undefined;
   private copying = false;
   private closed: Promise<void> | undefined;
-  private lastId = 0;
 
   /** @throws what the backend's `open` throws, EDGE_RUNTIME_MISSING, EDGE_WORKER_EXITED */
   static async open(spec: OpenSpec): Promise<{ session: WorkerSession; ready: Ready }> {
@@ -69,6 +65,7 @@ export class WorkerSession implements Session {
       inputs: ready.inputs,
       outputs: ready.outputs,
     };
+    this.layouts = new SlotLayouts(ready.inputs);
     this.adopt(thread);
   }
 
@@ -95,7 +92,7 @@ export class WorkerSession implements Session {
   }
 
   stats(): SessionStats {
-    return { waiting: this.waiting.length, running: this.runs.size, ...this.counts };
+    return { waiting: this.waiting.length, running: this.sent.length, ...this.counts };
   }
 
   close(): Promise<void> {
@@ -133,7 +130,8 @@ export class WorkerSession implements Session {
 
   private adopt(thread: InferenceThread): void {
     this.thread = thread;
-    this.slots = Array.from({ length: SLOTS }, () => ({}));
+    this.slots = [];
+    this.count = 0;
     thread.keepAlive(false);
     thread.onSettled = (message) => this.settle(message);
     void thread.exited.then((error) => {
@@ -161,56 +159,64 @@ export class WorkerSession implements Session {
 
   /** Give waiting jobs to free slots. */
   private pump(): void {
-    while (this.waiting.length > 0 && !this.copying && !this.closed) {
+    while (this.waiting.length > 0 && this.sent.length < SLOTS && !this.copying && !this.closed) {
       if (!this.thread) {
         this.reopen();
         return;
       }
-      const slot = this.slots.find(({ job }) => !job);
-      if (!slot) return;
-      this.send(this.thread, slot, this.waiting.shift()!);
+      this.send(this.thread, this.waiting.shift()!);
     }
   }
 
-  private send(thread: InferenceThread, slot: Slot, job: Job): void {
-    slot.job = job;
-    const id = ++this.lastId;
-    if (this.runs.size === 0) thread.keepAlive(true);
-    this.runs.set(id, slot);
+  private send(thread: InferenceThread, job: Job): void {
+    if (this.sent.length === 0) thread.keepAlive(true);
+    this.sent.push(job);
+    const slot = this.count++ % SLOTS;
     const values = this.info.inputs.map(({ name }) => job.feeds[name]!);
-    const { offsets, byteLength } = slotLayout(values.map(({ data }) => data.byteLength));
-    const index = this.slots.indexOf(slot);
-    if (!slot.memory || slot.memory.byteLength < byteLength) {
-      slot.memory = new SharedArrayBuffer(byteLength);
-      thread.post({ kind: 'slot', slot: index, memory: slot.memory });
+    const shapes = values.map(({ shape }) => shape);
+    const { offsets, byteLength } = this.layouts.of(shapes);
+    let memory = this.slots[slot];
+    if (!memory || memory.byteLength < byteLength) {
+      memory = new SharedArrayBuffer(byteLength);
+      this.slots[slot] = memory;
+      thread.lend(slot, memory);
     }
-    const target = new Uint8Array(slot.memory);
-    const post = () => thread.post({ kind: 'run', id, slot: index, shapes: values.map(({ shape }) => [...shape]) });
-    const bytes = values.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    if (byteLength <= COPY_BYTES) {
-      bytes.forEach((source, input) => {
-        target.set(source, offsets[input]!);
-      });
-      post();
+    this.layouts.write(memory, shapes);
+    if (byteLength > COPY_BYTES) {
+      void this.copySlowly(thread, values, memory, offsets);
       return;
     }
-    this.copying = true;
-    void copyInPieces(bytes, target, offsets).then(() => {
-      this.copying = false;
-      // Its thread may have ended meanwhile, and the job with it.
-      if (this.runs.get(id) === slot) post();
-      this.pump();
+    values.forEach(({ data }, index) => {
+      new Uint8Array(memory, offsets[index]).set(bytesOf(data));
     });
+    thread.run();
+  }
+
+  private async copySlowly(
+    thread: InferenceThread,
+    values: readonly TensorValue[],
+    memory: SharedArrayBuffer,
+    offsets: readonly number[],
+  ): Promise<void> {
+    this.copying = true;
+    for (const [index, { data }] of values.entries()) {
+      const source = bytesOf(data);
+      const target = new Uint8Array(memory, offsets[index]);
+      for (let from = 0; from < source.byteLength; from += COPY_BYTES) {
+        target.set(source.subarray(from, from + COPY_BYTES), from);
+        await nextTurn();
+      }
+    }
+    thread.run();
+    this.copying = false;
+    this.pump();
   }
 
   private settle(message: Settled): void {
-    const slot = this.runs.get(message.id);
-    const job = slot?.job;
-    if (!slot || !job) return;
-    this.runs.delete(message.id);
-    delete slot.job;
+    const job = this.sent.shift();
+    if (!job) return;
     this.pump();
-    if (this.runs.size === 0) this.thread?.keepAlive(false);
+    if (this.sent.length === 0) this.thread?.keepAlive(false);
     if (message.kind === 'failed') {
       this.fail(job, fromPlainError(message.error));
       return;
@@ -221,13 +227,7 @@ export class WorkerSession implements Session {
   }
 
   private failRuns(error: EdgeError): void {
-    const slots = [...this.runs.values()];
-    this.runs.clear();
-    for (const slot of slots) {
-      const { job } = slot;
-      delete slot.job;
-      if (job) this.fail(job, error);
-    }
+    for (const job of this.sent.splice(0)) this.fail(job, error);
   }
 
   private fail(job: Job, error: unknown): void {
@@ -236,11 +236,6 @@ export class WorkerSession implements Session {
   }
 }
 
-async function copyInPieces(sources: readonly Uint8Array[], target: Uint8Array, offsets: readonly number[]): Promise<void> {
-  for (const [input, source] of sources.entries()) {
-    for (let from = 0; from < source.byteLength; from += COPY_BYTES) {
-      target.set(source.subarray(from, from + COPY_BYTES), offsets[input]! + from);
-      await nextTurn();
-    }
-  }
+function bytesOf(data: TensorData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
