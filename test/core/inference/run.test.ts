@@ -204,8 +204,8 @@ describe('placement', () => {
     for (const [index, x] of samples.entries()) {
       const { outputs } = await alone.run({ x });
       expect(joined[index]!.outputs.y!.shape).toEqual(outputs.y!.shape);
-      const values = Array.from(joined[index]!.outputs.y!.data, Number);
-      Array.from(outputs.y!.data, Number).forEach((value, at) => {
+      const values = joined[index]!.outputs.y!.data as Float32Array;
+      (outputs.y!.data as Float32Array).forEach((value, at) => {
         expect(values[at]).toBeCloseTo(value, 5);
       });
     }
