@@ -48,7 +48,12 @@ export const ERRORS = {
   // delivery
   EDGE_BROKER_NONE: 'No broker is chosen',
   EDGE_BROKER_OFFLINE: 'The broker is not connected',
+  EDGE_BROKER_NAME: "The broker's name could not be found",
+  EDGE_BROKER_UNREACHABLE: 'Nothing answers at the broker address',
+  EDGE_BROKER_TLS: 'No secure connection to the broker could be made',
+  EDGE_BROKER_CREDENTIALS: 'The broker refused the user name or password',
   EDGE_BROKER_REFUSED: 'The broker refused the connection',
+  EDGE_BROKER_PROTOCOL: 'What answers at the broker address does not speak MQTT as it should',
   EDGE_BROKER_URL: 'The broker address is not valid',
   EDGE_PUBLISH_TOPIC: 'The topic is not one that can be published to',
   EDGE_PUBLISH_PAYLOAD: 'The payload cannot be published',

@@ -194,8 +194,7 @@ export class ModelStore {
   }
 
   private cannotWrite(cause: unknown): EdgeError {
-    const why = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
-    return new EdgeError('EDGE_STORE_WRITE', `${this.folder}${why}`, {
+    return new EdgeError('EDGE_STORE_WRITE', `${this.folder} (${codeOf(cause)})`, {
       cause,
       mend: 'Give the user that runs Node-RED the right to write there, or free some space',
     });
@@ -231,6 +230,10 @@ async function syncFolder(folder: string): Promise<void> {
 
 const FILE_ERRORS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST', 'EMFILE', 'EIO', 'EISDIR']);
 
+function codeOf(thrown: unknown): string {
+  return String((thrown as NodeJS.ErrnoException | null)?.code ?? 'unknown');
+}
+
 function isFileError(thrown: unknown): boolean {
-  return thrown instanceof Error && 'syscall' in thrown && 'code' in thrown && FILE_ERRORS.has(String(thrown.code));
+  return typeof thrown === 'object' && thrown !== null && 'syscall' in thrown && FILE_ERRORS.has(codeOf(thrown));
 }

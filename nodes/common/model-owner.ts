@@ -1,0 +1,116 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { NodeAPI } from 'node-red';
+import { asEdgeError, EdgeError } from '../../core/errors';
+import {
+  type Manifest,
+  ModelStore,
+  openTask,
+  type PartialManifest,
+  type ResolvedModel,
+  resolveModel,
+  type Task,
+  type TaskOptions,
+} from '../../core/task';
+
+export interface ModelSettings {
+  /** A source string of core/model; empty for the packaged detector. */
+  source: string;
+  /** What the dialog says beside what the model says of itself. */
+  manifest: PartialManifest;
+  /** For every user of the model; a user's own options win. */
+  options: TaskOptions;
+}
+
+export type ModelState =
+  | { phase: 'loading'; bytes?: number; total?: number }
+  | { phase: 'ready'; medianMs?: number }
+  | { phase: 'error'; error: EdgeError };
+
+/** What an `edge-model` node gives to the nodes that use it. */
+export interface ModelProvider {
+  /** A task for one user, who closes it. Tasks on equal options share one session, which ends with the last of them. */
+  task(options?: TaskOptions): Promise<Task>;
+  manifest(): Promise<Manifest>;
+  /** Hear of loading, ready and errors, the present state at once; gives the function that ends it. */
+  onState(listener: (state: ModelState) => void): () => void;
+}
+
+/** One model, found once and opened for as many users as ask; what failed is tried anew by the next who asks. */
+export class ModelOwner implements ModelProvider {
+  private resolving: Promise<ResolvedModel> | undefined;
+  private readonly tasks = new Set<Task>();
+  private readonly listeners = new Set<(state: ModelState) => void>();
+  private readonly closing = new AbortController();
+  private state: ModelState | undefined;
+
+  constructor(
+    private readonly settings: ModelSettings,
+    private readonly folder: string,
+  ) {}
+
+  async task(options: TaskOptions = {}): Promise<Task> {
+    try {
+      if (this.state?.phase !== 'ready') this.tell({ phase: 'loading' });
+      const model = await this.resolve();
+      const task = await openTask(model, { ...this.settings.options, ...options });
+      if (this.closing.signal.aborted) {
+        await task.close();
+        throw new EdgeError('EDGE_SESSION_CLOSED', model.manifest.id);
+      }
+      this.tasks.add(task);
+      const { medianMs } = task.info.session;
+      this.tell({ phase: 'ready', ...(medianMs === undefined ? {} : { medianMs }) });
+      return task;
+    } catch (thrown) {
+      const error = asEdgeError(thrown, 'EDGE_RUNTIME_FAILED');
+      this.tell({ phase: 'error', error });
+      throw error;
+    }
+  }
+
+  async manifest(): Promise<Manifest> {
+    return (await this.resolve()).manifest;
+  }
+
+  onState(listener: (state: ModelState) => void): () => void {
+    this.listeners.add(listener);
+    if (this.state) listener(this.state);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Ends a download under way and every task that a user forgot. */
+  async close(): Promise<void> {
+    this.listeners.clear();
+    this.closing.abort();
+    await Promise.all([...this.tasks].map((task) => task.close()));
+    this.tasks.clear();
+  }
+
+  private resolve(): Promise<ResolvedModel> {
+    if (this.resolving) return this.resolving;
+    const { source, manifest } = this.settings;
+    const resolving = resolveModel(source, {
+      store: new ModelStore(this.folder),
+      manifest,
+      signal: this.closing.signal,
+      onProgress: (bytes, total) => this.tell({ phase: 'loading', bytes, ...(total === undefined ? {} : { total }) }),
+    });
+    this.resolving = resolving;
+    resolving.catch(() => {
+      this.resolving = undefined;
+    });
+    return resolving;
+  }
+
+  private tell(state: ModelState): void {
+    if (this.closing.signal.aborted) return;
+    this.state = state;
+    for (const listener of this.listeners) listener(state);
+  }
+}
+
+/** Where models and what is made from them are kept. */
+export function storeFolder(RED: Pick<NodeAPI, 'settings'>): string {
+  return join(RED.settings.userDir ?? join(homedir(), '.node-red'), 'edgeloom');
+}

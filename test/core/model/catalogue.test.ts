@@ -1,0 +1,50 @@
+import { catalogue, catalogueEntry, DEFAULT_MODEL } from '../../../core/model/catalogue';
+import { parseSource } from '../../../core/model/source';
+import { headNamed } from '../../../core/vision/heads';
+
+describe('the catalogue', () => {
+  it('begins with the detector that ships in the package', () => {
+    expect(catalogue()[0]).toMatchObject({ id: DEFAULT_MODEL, quantization: 'int8' });
+    expect(parseSource(catalogue()[0]!.source).kind).toBe('package');
+  });
+
+  it('holds each id once', () => {
+    const ids = catalogue().map((entry) => entry.id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it.each(catalogue().map((entry) => [entry.id, entry] as const))(
+    '%s may be used commercially, by a head that exists',
+    (_id, entry) => {
+      expect(entry.licence.commercialUse).toBe(true);
+      expect(entry.licence.attribution).toBeTruthy();
+      expect(entry.description).toBeTruthy();
+      expect(headNamed(entry.output.head).id).toBe(entry.output.head);
+      expect(entry.labels.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(
+    catalogue()
+      .slice(1)
+      .map((entry) => [entry.id, entry] as const),
+  )('%s is pinned to a commit, a hash and a size', (_id, entry) => {
+    expect(entry.source).toMatch(/^https:\/\/.*\/[0-9a-f]{40}\//);
+    expect(entry.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(entry.size).toBeGreaterThan(100_000);
+  });
+
+  it('names its entries when asked for another', () => {
+    expect(() => catalogueEntry('yolo99')).toThrow(expect.objectContaining({ code: 'EDGE_MODEL_NOT_FOUND' }));
+    expect(() => catalogueEntry('yolo99')).toThrow(/yolox-nano-416/);
+  });
+
+  it('gives the columns that COCO never used an empty label', () => {
+    const { labels } = catalogueEntry(DEFAULT_MODEL);
+    expect(labels).toHaveLength(90);
+    expect(labels.filter((label) => label !== '')).toHaveLength(80);
+    expect(labels[0]).toBe('person');
+    expect(labels[11]).toBe('');
+    expect(labels[89]).toBe('toothbrush');
+  });
+});

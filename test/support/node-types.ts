@@ -1,0 +1,11 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './needs';
+
+/** Every node type of the palette, as the build finds them: by their folders. */
+export function nodeTypes(): string[] {
+  return readdirSync(join(ROOT, 'nodes'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'common')
+    .map((entry) => entry.name)
+    .sort();
+}
