@@ -13,7 +13,7 @@ import { foldImageInput } from '../model/onnx/fold-input';
 import { ModelStore } from '../model/store';
 import { headNamed } from '../vision/heads';
 import type { DetectionHead, Outputs } from '../vision/heads/head';
-import { classesOf } from './classification';
+import { ClassificationHead } from './classification';
 import { sessionOptions } from './session-options';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 
@@ -53,6 +53,7 @@ class ImageTask implements Task {
   private readonly inputName: string;
   /** Settles when the run before this one has handed its picture to the session: keeps results in order. */
   private handedOver: Promise<void> = Promise.resolve();
+  private classifier: ClassificationHead | undefined;
   private closed = false;
 
   constructor(
@@ -108,13 +109,13 @@ class ImageTask implements Task {
   async check(): Promise<void> {
     const { width, height } = this.input;
     const { outputs } = await this.lease.run(this.feeds(new Uint8Array(width * height * 3).fill(114)));
-    const whole = { sourceWidth: width, sourceHeight: height, scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 };
-    const result = this.decode(outputs, whole);
-    const classes = this.head ? this.head.classCount(outputs) : classesOf(outputs, [], 65_536).length;
     const { labels } = this.manifest;
-    if (labels.length === 0)
+    if (!this.head) this.classifier = new ClassificationHead(outputs, labels, this.settings);
+    this.decode(outputs, { sourceWidth: width, sourceHeight: height, scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 });
+    const classes = (this.head ?? this.classifier)!.classCount(outputs);
+    if (labels.length === 0) {
       this.warnings.push(`The model names none of its ${classes} classes; they are called "class 0" and so on`);
-    else if (labels.length !== classes && result.schema !== 'edgeloom/tensors/1') {
+    } else if (labels.length !== classes) {
       this.warnings.push(`The model has ${classes} classes and its manifest ${labels.length} labels`);
     }
     const unknown = [...(this.only ?? [])].filter((label) => labels.length > 0 && !labels.includes(label));
@@ -130,10 +131,7 @@ class ImageTask implements Task {
     const model = `${this.manifest.id}@${this.manifest.version}`;
     const image = { width: placement.sourceWidth, height: placement.sourceHeight };
     if (!this.head) {
-      const classes = classesOf(outputs, this.manifest.labels, this.settings.maxDetections ?? 5).filter(
-        ({ label, score }) => score >= (this.settings.scoreThreshold ?? 0) && (this.only?.has(label) ?? true),
-      );
-      return { schema: 'edgeloom/classification/1', model, image, classes };
+      return { schema: 'edgeloom/classification/1', model, image, classes: this.classifier!.decode(outputs, this.only) };
     }
     const found = this.head.decode(outputs, {
       input: this.input,
