@@ -210,6 +210,7 @@ function idFrom(name: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/^[^a-z0-9]+/, '')
-    .slice(0, 80);
+    .slice(0, 80)
+    .replace(/[^a-z0-9]+$/, '');
   return id || 'model';
 }
