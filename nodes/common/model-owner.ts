@@ -36,24 +36,30 @@ export interface ModelProvider {
   onState(listener: (state: ModelState) => void): () => void;
 }
 
+interface Resolved {
+  model: ResolvedModel;
+  common: TaskOptions;
+}
+
 /** One model, found once and opened for as many users as ask; what failed is tried anew by the next who asks. */
 export class ModelOwner implements ModelProvider {
-  private resolving: Promise<ResolvedModel> | undefined;
+  private resolving: Promise<Resolved> | undefined;
   private readonly tasks = new Set<Task>();
   private readonly listeners = new Set<(state: ModelState) => void>();
   private readonly closing = new AbortController();
   private state: ModelState | undefined;
 
   constructor(
-    private readonly settings: ModelSettings,
+    /** Asked when the model is first needed, so that a wrong setting is told to the nodes that use the model. */
+    private readonly settings: () => ModelSettings,
     private readonly folder: string,
   ) {}
 
   async task(options: TaskOptions = {}): Promise<Task> {
     try {
       if (this.state?.phase !== 'ready') this.tell({ phase: 'loading' });
-      const model = await this.resolve();
-      const task = await openTask(model, { ...this.settings.options, ...options });
+      const { model, common } = await this.resolve();
+      const task = await openTask(model, { ...common, ...options });
       if (this.closing.signal.aborted) {
         await task.close();
         throw new EdgeError('EDGE_SESSION_CLOSED', model.manifest.id);
@@ -70,7 +76,7 @@ export class ModelOwner implements ModelProvider {
   }
 
   async manifest(): Promise<Manifest> {
-    return (await this.resolve()).manifest;
+    return (await this.resolve()).model.manifest;
   }
 
   onState(listener: (state: ModelState) => void): () => void {
@@ -87,20 +93,23 @@ export class ModelOwner implements ModelProvider {
     this.tasks.clear();
   }
 
-  private resolve(): Promise<ResolvedModel> {
-    if (this.resolving) return this.resolving;
-    const { source, manifest } = this.settings;
-    const resolving = resolveModel(source, {
+  private resolve(): Promise<Resolved> {
+    this.resolving ??= this.find().catch((thrown) => {
+      this.resolving = undefined;
+      throw thrown;
+    });
+    return this.resolving;
+  }
+
+  private async find(): Promise<Resolved> {
+    const { source, manifest, options } = this.settings();
+    const model = await resolveModel(source, {
       store: new ModelStore(this.folder),
       manifest,
       signal: this.closing.signal,
       onProgress: (bytes, total) => this.tell({ phase: 'loading', bytes, ...(total === undefined ? {} : { total }) }),
     });
-    this.resolving = resolving;
-    resolving.catch(() => {
-      this.resolving = undefined;
-    });
-    return resolving;
+    return { model, common: options };
   }
 
   private tell(state: ModelState): void {
@@ -109,6 +118,9 @@ export class ModelOwner implements ModelProvider {
     for (const listener of this.listeners) listener(state);
   }
 }
+
+/** For nodes where nobody chose: the packaged detector. */
+export const NO_SETTINGS: ModelSettings = { source: '', manifest: {}, options: {} };
 
 /** Where models and what is made from them are kept. */
 export function storeFolder(RED: Pick<NodeAPI, 'settings'>): string {

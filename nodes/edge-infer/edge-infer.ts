@@ -2,7 +2,7 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { provenanceOf } from '../../core/message/provenance';
 import type { TaskOptions } from '../../core/task';
 import { construct } from '../common/construct';
-import { ModelOwner, type ModelState, storeFolder } from '../common/model-owner';
+import { ModelOwner, type ModelState, NO_SETTINGS, storeFolder } from '../common/model-owner';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -29,7 +29,7 @@ module.exports = (RED: NodeAPI) => {
       const options = taskOptions(config);
       const queue = queueSettings(config);
       // Without a model node there is still something to see: the packaged detector.
-      const owned = config.model ? null : new ModelOwner({ source: '', manifest: {}, options: {} }, storeFolder(RED));
+      const owned = config.model ? null : new ModelOwner(() => NO_SETTINGS, storeFolder(RED));
       const model = owned ?? modelProvider(RED.nodes.getNode(config.model));
       const forget = model.onState((state) => showState(this, state));
       const runner = new Runner(model, options, queue);

@@ -43,7 +43,8 @@ export function useStyle(): void {
 }
 
 /** Open the folded sections in which something was set or is wrong, so that nothing of consequence is out of sight. */
-export function openSections(dialog: HTMLElement, defaults: Record<string, { value: unknown }>, node: object): void {
+export function openSections(dialog: HTMLElement, node: object): void {
+  const { defaults } = (node as { _def: { defaults: Record<string, { value: unknown }> } })._def;
   for (const section of dialog.querySelectorAll<HTMLDetailsElement>('details.edge-section')) {
     const fields = section.querySelectorAll<HTMLElement>('[id^="node-input-"], [id^="node-config-input-"]');
     section.open = [...fields].some((element) => {
@@ -74,5 +75,8 @@ const STYLE = `
 .edge-form .edge-facts dt { color: var(--red-ui-secondary-text-color); font-weight: normal; }
 .edge-form .edge-facts dd { margin: 0; overflow-wrap: anywhere; }
 .edge-form .edge-notice { margin: 0 0 12px 155px; padding: 6px 10px; border-left: 3px solid var(--red-ui-text-color-warning); overflow-wrap: anywhere; }
+.edge-form .edge-picture { display: block; margin: 0 0 8px 155px; max-width: calc(100% - 160px); max-height: 420px; }
+.edge-form .edge-outcome { margin-top: 0; }
+.edge-form .edge-wanted { border-color: var(--red-ui-text-color-warning) !important; box-shadow: 0 0 0 1px var(--red-ui-text-color-warning); }
 .edge-form .edge-notice.edge-error { border-left-color: var(--red-ui-text-color-error); }
 `;
