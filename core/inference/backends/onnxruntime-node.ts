@@ -180,7 +180,7 @@ const OPEN_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
     'EDGE_MODEL_EXTERNAL_DATA',
   ],
   [
-    /not a registered function|could not find an implementation|unsupported model ir|is under development|not implemented|no opset import|unrecognized .*(domain|operator)/i,
+    /no op registered|not a registered function|could not find an implementation|unsupported model ir|is under development|not implemented|no opset import|unrecognized .*(domain|operator)/i,
     'EDGE_MODEL_UNSUPPORTED',
   ],
 ];
