@@ -20,7 +20,7 @@ const EMPTY_PASSES = 1;
 
 /** Plays a recording once or for ever. One play at a time; everything it holds is released by `stop`. */
 export class Player {
-  private playing: AbortController | undefined;
+  private current: AbortController | undefined;
   private running: Promise<void> = Promise.resolve();
   private paused = false;
   private resume: (() => void) | undefined;
@@ -31,13 +31,14 @@ export class Player {
     private readonly events: PlayerEvents,
   ) {}
 
-  get active(): boolean {
-    return this.playing !== undefined;
+  /** True while pictures come: not paused, ended or stopped. */
+  get playing(): boolean {
+    return this.current !== undefined && !this.paused;
   }
 
   /** Begin, or go on after a pause; nothing when it plays already. */
   start(): void {
-    if (this.playing) {
+    if (this.current) {
       if (this.paused) {
         this.paused = false;
         this.resume?.();
@@ -46,20 +47,20 @@ export class Player {
       return;
     }
     const controller = new AbortController();
-    this.playing = controller;
+    this.current = controller;
     this.paused = false;
     this.running = this.running.then(() => this.play(controller));
   }
 
   pause(): void {
-    if (!this.playing || this.paused) return;
+    if (!this.playing) return;
     this.paused = true;
     this.events.onState('paused');
   }
 
   async stop(): Promise<void> {
-    const controller = this.playing;
-    this.playing = undefined;
+    const controller = this.current;
+    this.current = undefined;
     controller?.abort();
     this.resume?.();
     await this.running;
@@ -80,7 +81,7 @@ export class Player {
     } catch (thrown) {
       if (!signal.aborted) this.events.onError(asEdgeError(thrown));
     } finally {
-      if (this.playing === controller) this.playing = undefined;
+      if (this.current === controller) this.current = undefined;
     }
   }
 
