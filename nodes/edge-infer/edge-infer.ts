@@ -1,9 +1,9 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { provenanceOf } from '../../core/message/provenance';
 import type { TaskOptions } from '../../core/task';
 import { construct } from '../common/construct';
 import { ModelOwner, type ModelState, NO_SETTINGS, storeFolder } from '../common/model-owner';
 import { onClose, onInput } from '../common/on-input';
+import { withOutcome } from '../common/outcome';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
 import { choiceSetting, numberSetting, textSetting } from '../common/settings';
@@ -36,16 +36,12 @@ module.exports = (RED: NodeAPI) => {
       const rate = new Rate();
 
       onInput(this, async (message, send) => {
-        const edge = provenanceOf(message, this.name || this.type);
         const outcome = await runner.run(message.payload);
         if (outcome === null) return;
-        const { result, frame, timings } = outcome;
-        message.payload = result;
-        message.edge = { ...edge, ...(frame ? { frame } : {}), timings: { ...edge.timings, ...timings } };
-        send(message);
+        send(withOutcome(message, this.name || this.type, outcome));
         rate.count();
         const dropped = runner.dropped > 0 ? ` · ${runner.dropped} dropped` : '';
-        status(this, 'green', `${milliseconds(timings.run)} · ${rate.perSecond().toFixed(1)}/s${dropped}`);
+        status(this, 'green', `${milliseconds(outcome.timings.run)} · ${rate.perSecond().toFixed(1)}/s${dropped}`);
       });
 
       onClose(this, async () => {
