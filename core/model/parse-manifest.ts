@@ -142,7 +142,7 @@ function parseOutput(json: unknown, at: Reader): Partial<HeadSettings> {
 
 function parseLabels(json: unknown, at: Reader): string[] {
   if (!Array.isArray(json) || json.length > MOST_LABELS) throw at.wrong('labels', `a list of at most ${MOST_LABELS} texts`, json);
-  return json.map((label, index) => {
+  return Array.from(json as unknown[], (label, index) => {
     // Empty ones are meant: they mark classes that are never reported.
     if (typeof label !== 'string' || label.length > 200) throw at.wrong(`labels[${index}]`, 'a text', label);
     return label;
