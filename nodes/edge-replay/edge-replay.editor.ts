@@ -51,6 +51,6 @@ RED.nodes.registerType<EdgeReplay>('edge-replay', {
     const form = field('node-input-source').closest<HTMLElement>('.edge-form')!;
     showFor(field<HTMLSelectElement>('node-input-source'), form.querySelectorAll<HTMLElement>('.edge-for-source'));
     showFor(field<HTMLSelectElement>('node-input-pace'), form.querySelectorAll<HTMLElement>('.edge-for-pace'));
-    openSections(form, { framesPerSecond: { value: '' }, ffmpeg: { value: '' } }, this);
+    openSections(form, this);
   },
 });

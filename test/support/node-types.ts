@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './needs';
 
@@ -8,4 +8,9 @@ export function nodeTypes(): string[] {
     .filter((entry) => entry.isDirectory() && entry.name !== 'common')
     .map((entry) => entry.name)
     .sort();
+}
+
+/** Config nodes have no place in the palette and no wires. */
+export function isConfig(type: string): boolean {
+  return readFileSync(join(ROOT, 'nodes', type, `${type}.editor.ts`), 'utf8').includes("category: 'config'");
 }
