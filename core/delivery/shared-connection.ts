@@ -33,13 +33,18 @@ export class SharedConnection {
     return {
       publish: (message: OutgoingMessage) => this.publish(message),
       release: async () => {
-        if (!this.listeners.delete(user) || this.listeners.size > 0) return;
-        const { connection } = this;
-        this.connection = undefined;
-        if (connection) this.ending = connection.close();
-        await this.ending;
+        if (this.listeners.delete(user) && this.listeners.size === 0) await this.close();
       },
     };
+  }
+
+  /** For the end of everything: whoever still uses it hears nothing more. */
+  async close(): Promise<void> {
+    this.listeners.clear();
+    const { connection } = this;
+    this.connection = undefined;
+    if (connection) this.ending = connection.close();
+    await this.ending;
   }
 
   private open(): void {
