@@ -9,6 +9,7 @@ export interface GraphFacts {
   outputs: readonly TensorInfo[];
   /** ONNX metadata_props: Ultralytics writes names, stride, task, imgsz there. */
   properties: Readonly<Record<string, string>>;
+  operators: ReadonlySet<string>;
 }
 
 /** What a family of models is known for once its signature was recognised. */
@@ -17,6 +18,16 @@ export interface Recognised {
   input: Partial<Omit<ImageInput, 'kind' | 'width' | 'height'>> | null;
   labels?: readonly string[];
 }
+
+/** What quantizers write: QDQ pairs around float operators, or operators on integers. */
+const INT8_OPERATORS = [
+  'QuantizeLinear',
+  'DynamicQuantizeLinear',
+  'QLinearConv',
+  'QLinearMatMul',
+  'ConvInteger',
+  'MatMulInteger',
+];
 
 /** Recognises a family by its graph's inputs and outputs; null when none or more than one fits. Heads live above this floor. */
 export type Recogniser = (inputs: readonly TensorInfo[], outputs: readonly TensorInfo[]) => Recognised | null;
@@ -44,8 +55,7 @@ export function inferManifest(known: PartialManifest, graph: GraphFacts, recogni
   if (head !== undefined) inferred.output = { ...known.output, head };
   const labels = known.labels ?? namesOf(graph.properties) ?? family?.labels;
   if (labels) inferred.labels = labels;
-  if (known.quantization === undefined && graph.inputs.some((input) => input.type === 'float16'))
-    inferred.quantization = 'float16';
+  inferred.quantization = known.quantization ?? quantizationOf(graph);
   return inferred;
 }
 
@@ -68,6 +78,11 @@ export function completeManifest(known: PartialManifest, fallback: { id: string;
     ...fallback,
     ...known,
   } as Manifest;
+}
+
+function quantizationOf({ inputs, operators }: GraphFacts): Manifest['quantization'] {
+  if (INT8_OPERATORS.some((operator) => operators.has(operator))) return 'int8';
+  return inputs.some((input) => input.type === 'float16') ? 'float16' : 'none';
 }
 
 /** The graph's one image-like input: four dimensions, three or one of them channels. */

@@ -13,6 +13,8 @@ export interface ModelMetadata {
   properties: Record<string, string>;
   inputs: TensorInfo[];
   outputs: TensorInfo[];
+  /** Names of the operators that the graph uses, "Conv"; not those of graphs inside its nodes. */
+  operators: ReadonlySet<string>;
 }
 
 /** @throws EDGE_MODEL_INVALID, EDGE_MODEL_EXTERNAL_DATA */
@@ -29,6 +31,7 @@ export function modelMetadata(bytes: Uint8Array): ModelMetadata {
     ),
     inputs: dataInputs(graph).flatMap(tensorInfo),
     outputs: graph.output.flatMap(tensorInfo),
+    operators: new Set(graph.node.map((node) => node.opType)),
   };
 }
 

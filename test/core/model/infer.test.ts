@@ -6,10 +6,11 @@ const pictures = (shape: (number | string)[], type: TensorInfo['type'] = 'float3
   type,
   shape,
 });
-const graph = (input: TensorInfo, properties = {}): GraphFacts => ({
+const graph = (input: TensorInfo, properties = {}, operators: string[] = []): GraphFacts => ({
   inputs: [input],
   outputs: [{ name: 'out', type: 'float32', shape: [1, 84, 8400] }],
   properties,
+  operators: new Set(operators),
 });
 const yolov8: Recogniser = () => ({
   head: 'yolov8',
@@ -33,6 +34,14 @@ describe('what a manifest leaves out', () => {
   it('knows a graph that takes bytes row by row', () => {
     const { input } = inferManifest({}, graph(pictures([1, 480, 640, 3], 'uint8')), yolov8);
     expect(input).toMatchObject({ layout: 'NHWC', width: 640, height: 480, normalisedInGraph: true });
+  });
+
+  it('includes whether the weights are of 8 bits, which decides how their sums are made', () => {
+    const input = pictures([1, 3, 64, 64]);
+    expect(inferManifest({}, graph(input)).quantization).toBe('none');
+    expect(inferManifest({}, graph(input, {}, ['Conv', 'QuantizeLinear'])).quantization).toBe('int8');
+    expect(inferManifest({}, graph(pictures([1, 3, 64, 64], 'float16'))).quantization).toBe('float16');
+    expect(inferManifest({ quantization: 'none' }, graph(input, {}, ['QLinearConv'])).quantization).toBe('none');
   });
 
   it('never overrules what was said', () => {

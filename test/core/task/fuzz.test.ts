@@ -256,21 +256,23 @@ function strange(random: () => number, depth: number): unknown {
 
 /** One to three values or names exchanged anywhere in a JSON document. */
 function mutatedJson(document: unknown, random: () => number): unknown {
+  // As text, so that each is a new value: a document that holds itself is not JSON.
   const values = [
-    null,
-    true,
-    -1,
-    0.1,
-    1e308,
-    '',
-    'x',
-    '../..',
-    'y'.repeat(10_000),
-    [],
-    [[]],
-    {},
-    JSON.parse('{"__proto__": {"polluted": 1}}'),
+    'null',
+    'true',
+    '-1',
+    '0.1',
+    '1e308',
+    '""',
+    '"x"',
+    '"../.."',
+    '[]',
+    '[[]]',
+    '{}',
+    '{"__proto__": {"polluted": 1}}',
   ];
+  values.push(JSON.stringify('y'.repeat(10_000)));
+  const value = (): unknown => JSON.parse(pick(values));
   const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
   let result = document;
   for (let change = 1 + Math.floor(random() * 3); change > 0; change--) {
@@ -281,11 +283,11 @@ function mutatedJson(document: unknown, random: () => number): unknown {
       const key = pick(Object.keys(holder));
       if (random() < 0.5) {
         const kind = random();
-        if (kind < 0.6) holder[key] = pick(values);
+        if (kind < 0.6) holder[key] = value();
         else if (kind < 0.8) delete holder[key];
         else
           Object.defineProperty(holder, pick(['__proto__', 'constructor', 'extra']), {
-            value: pick(values),
+            value: value(),
             enumerable: true,
             configurable: true,
             writable: true,
@@ -294,7 +296,7 @@ function mutatedJson(document: unknown, random: () => number): unknown {
       }
       at = holder[key];
     }
-    if (random() < 0.02) result = pick(values);
+    if (random() < 0.02) result = value();
   }
   return result;
 }
