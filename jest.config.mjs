@@ -13,7 +13,7 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
-  moduleNameMapper: { '^(?:\\.\\./)+(core|nodes)/(.*)$': '<rootDir>/dist/$1/$2' },
+  resolver: '<rootDir>/test/support/resolver.cjs',
   testTimeout: 30_000,
   collectCoverageFrom: ['dist/core/**/*.js', 'dist/nodes/**/*.js'],
   coverageProvider: 'v8',

@@ -24,12 +24,13 @@ export function reportError(node: Node, error: EdgeError, message?: NodeMessage,
   if (log) {
     if (suppressed > 0) node.warn(`${error.code} came ${suppressed} more times in the last ${QUIET_MS / 1000} s`);
     if (done) done(error);
-    else node.error(error, message as NodeMessage);
+    // Catch nodes see only errors that come with a message.
+    else node.error(error, message ?? ({} as NodeMessage));
     return;
   }
   // node.error() would both catch and log; the flow's own handler only catches.
   const flow = (node as FlowNode)._flow;
-  if (flow?.handleError) flow.handleError(node, error, message);
+  if (flow?.handleError) flow.handleError(node, error, message ?? {});
   if (done) done();
 }
 

@@ -1,0 +1,52 @@
+import { hooks } from '@node-red/util';
+import type { NodeAPI } from 'node-red';
+import helper from 'node-red-node-test-helper';
+
+helper.init(require.resolve('node-red'));
+
+type NodeSets = Parameters<typeof helper.load>[0];
+
+/** A node that keeps what arrives. */
+export interface Inbox {
+  messages: Record<string, unknown>[];
+  /** Resolves once so many messages arrived. */
+  until(count: number): Promise<Record<string, unknown>[]>;
+}
+
+/** Collect what reaches the helper node `id`. */
+export function inbox(id: string): Inbox {
+  const messages: Record<string, unknown>[] = [];
+  const waiting: { count: number; resolve: (all: Record<string, unknown>[]) => void }[] = [];
+  helper.getNode(id).on('input', (message: unknown) => {
+    messages.push(message as Record<string, unknown>);
+    for (const waiter of waiting) if (messages.length >= waiter.count) waiter.resolve(messages);
+  });
+  return {
+    messages,
+    until: (count) => new Promise((resolve) => (messages.length >= count ? resolve(messages) : waiting.push({ count, resolve }))),
+  };
+}
+
+/** Load a flow into a real Node-RED; every node gets a place on the workspace, or the helper takes it for a config node. */
+export function load(nodes: NodeSets, flow: Record<string, unknown>[], credentials: Record<string, unknown> = {}): Promise<void> {
+  const placed = flow.map((node, index) =>
+    node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
+  );
+  // The helper's RED lacks the hooks that Node-RED gives every node.
+  const sets = [nodes].flat().map((set) => (RED: NodeAPI) => set(Object.assign(RED, { hooks })));
+  return helper.load(sets, [{ id: 'tab', type: 'tab', label: 'test' }, ...placed], credentials);
+}
+
+export function until(condition: () => boolean, what: string): Promise<void> {
+  const end = Date.now() + 10_000;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (condition()) resolve();
+      else if (Date.now() > end) reject(new Error(`waited for ${what}`));
+      else setTimeout(look, 5);
+    };
+    look();
+  });
+}
+
+export { helper };
