@@ -32,7 +32,7 @@ module.exports = (RED: NodeAPI) => {
       const owned = config.model ? null : new ModelOwner(() => NO_SETTINGS, storeFolder(RED));
       const model = owned ?? modelProvider(RED.nodes.getNode(config.model));
       const forget = model.onState((state) => showState(this, state));
-      const runner = new Runner(model, options, queue);
+      const runner = new Runner(model, options, queue, (sentence) => this.warn(sentence));
       const rate = new Rate();
 
       onInput(this, async (message, send) => {

@@ -37,6 +37,8 @@ export class Runner {
     private readonly model: ModelProvider,
     private readonly options: TaskOptions,
     queue: QueueSettings,
+    /** Told what a user should know of the model, once it is loaded: missing labels and the like. */
+    private readonly warn: (sentence: string) => void,
   ) {
     const { policy } = queue;
     this.queue =
@@ -102,9 +104,10 @@ export class Runner {
   private load(): Promise<Task> {
     const loading = this.model.task(this.options);
     loading.then(
-      () => {
+      (task) => {
         this.loaded = true;
         this.pause = FIRST_RETRY_MS;
+        task.info.warnings.forEach(this.warn);
       },
       (error: EdgeError) => {
         if (this.closed || !PASSING.has(error.code)) return;
