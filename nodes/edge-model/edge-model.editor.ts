@@ -2,7 +2,7 @@ import type { EditorNodeProperties } from 'node-red';
 import { type Choice, field, fillSelect, openSections, showFor, useStyle } from '../common/editor/fields';
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
-import { errorNotice, type Facts, notice, showFacts, type Translate } from './facts.editor';
+import { errorNotice, type Facts, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
 
 interface EdgeModel extends EditorNodeProperties {
@@ -138,7 +138,7 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
 async function inspect(t: Translate): Promise<void> {
   const { manifest, missing, size, graph } = await postJson<Inspection>('edgeloom/model/inspect', settings());
   const facts: Facts = { ...manifest, size, input: tensors(graph.inputs), outputs: tensors(graph.outputs) };
-  facts.licence ??= { id: 'NOASSERTION', commercialUse: false };
+  facts.licence ??= { id: UNKNOWN_LICENCE, commercialUse: false };
   const place = field('edge-model-facts');
   showFacts(place, facts, t);
   markMissing(missing);

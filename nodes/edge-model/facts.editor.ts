@@ -15,6 +15,9 @@ export interface Facts {
   description?: string;
 }
 
+/** SPDX's word for a licence that nobody stated. */
+export const UNKNOWN_LICENCE = 'NOASSERTION';
+
 export type Translate = (key: string, values?: Record<string, unknown>) => string;
 
 /** A description list of what is known, with a warning where the licence keeps a model out of commercial use. */
@@ -25,7 +28,7 @@ export function showFacts(place: HTMLElement, facts: Facts, t: Translate): void 
   };
   add('description', facts.description);
   add('task', facts.task && t(`edge-model.task.${facts.task}`));
-  add('licence', facts.licence && [facts.licence.id, facts.licence.attribution].filter(Boolean).join(' · '));
+  add('licence', facts.licence && licenceText(facts.licence, t));
   add('size', sizeText(facts, t));
   add('input', facts.input);
   add('outputs', facts.outputs);
@@ -42,7 +45,7 @@ export function showFacts(place: HTMLElement, facts: Facts, t: Translate): void 
   }
   const parts: HTMLElement[] = [list];
   if (facts.licence && !facts.licence.commercialUse) {
-    const unknown = facts.licence.id === 'NOASSERTION';
+    const unknown = facts.licence.id === UNKNOWN_LICENCE;
     parts.push(notice(t(unknown ? 'edge-model.notice.licenceUnknown' : 'edge-model.notice.notCommercial', { ...facts.licence })));
   }
   place.replaceChildren(...parts);
@@ -62,9 +65,14 @@ export function errorNotice({ code, message }: RouteError, t: Translate): HTMLEl
   return notice(code ? `${t(code)} (${code}). ${message}` : message, true);
 }
 
+function licenceText({ id, attribution }: NonNullable<Facts['licence']>, t: Translate): string {
+  if (id === UNKNOWN_LICENCE) return t('edge-model.fact.licenceUnknown');
+  return attribution ? `${id} · ${attribution}` : id;
+}
+
 function sizeText({ size, packaged, quantization }: Facts, t: Translate): string {
   const parts = [];
-  if (size) parts.push(`${(size / 1e6).toFixed(1)} MB`);
+  if (size) parts.push(size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`);
   if (quantization && quantization !== 'none') parts.push(quantization);
   if (packaged !== undefined) parts.push(t(packaged ? 'edge-model.fact.packaged' : 'edge-model.fact.fetched'));
   return parts.join(' · ');

@@ -63,9 +63,10 @@ const STYLE = `
 .edge-form .form-row > select,
 .edge-form .form-row > .edge-field,
 .edge-form .form-row > .red-ui-typedInput-container { width: calc(100% - 160px); }
-.edge-form .form-row > .edge-short { width: 110px; }
+.edge-form .form-row > input[type=text].edge-short { width: 110px; }
+.edge-form label > i.fa { width: 16px; text-align: center; }
 .edge-form .form-row > .edge-field { display: inline-block; vertical-align: middle; }
-.edge-form .form-row[hidden], .edge-form [hidden] { display: none; }
+.edge-form [hidden] { display: none !important; }
 .edge-form .edge-unit { margin-left: 6px; color: var(--red-ui-secondary-text-color); }
 .edge-form .edge-hint { margin: -6px 0 12px 155px; color: var(--red-ui-secondary-text-color); font-size: 12px; }
 .edge-form details.edge-section { border-top: 1px solid var(--red-ui-secondary-border-color); padding-top: 8px; margin-top: 4px; }
