@@ -30,11 +30,7 @@ const models = catalogue().map(({ id, description, task, licence, size, input, q
 const heads = HEADS.map(({ id, source }) => [`\`${id}\``, source]);
 
 let page = readFileSync(join(root, 'docs', 'models.md'), 'utf8');
-page = between(page, BEGIN, END, [
-  '| id | what it sees | task | input | size | licence | AP50 | AP |',
-  '|---|---|---|---|---|---|---|---|',
-  ...models,
-]);
+page = between(page, BEGIN, END, ['id', 'what it sees', 'task', 'input', 'size', 'licence', 'AP50', 'AP'], models);
 page = between(page, HEADS_BEGIN, HEADS_END, ['head', 'published in'], heads);
 process.stdout.write(page);
 
