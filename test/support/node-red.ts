@@ -46,6 +46,8 @@ export interface Options {
 export interface LogEntry {
   level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'audit' | 'metric';
   message: string;
+  /** Of an error that has one. */
+  code?: string;
   type?: string;
   id?: string;
 }
@@ -157,7 +159,8 @@ export class NodeRed {
     const since = this.log.length;
     const response = await this.request('POST', 'flows', { body: flows, headers: { 'Node-RED-Deployment-Type': 'full' } });
     if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}\n${this.tail()}`);
-    await this.waitForLog(/^Started flows|^Flows stopped|Waiting for missing types/, since, 60_000);
+    const { message } = await this.waitForLog(/^Started flows|^Flows stopped|^Waiting for missing types/, since, 60_000);
+    if (!message.startsWith('Started')) throw new Error(`deploy: the flows did not start\n${this.tail()}`);
   }
 
   async waitForLog(pattern: RegExp, since = 0, timeout = 20_000): Promise<LogEntry> {
@@ -266,6 +269,10 @@ export class Comms {
     });
   }
 
+  close(): void {
+    this.socket.terminate();
+  }
+
   async waitFor(wanted: (message: CommsMessage) => boolean, timeout = 20_000): Promise<CommsMessage> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -322,7 +329,7 @@ module.exports = {
       metrics: false,
       audit: false,
       handler: () => ({ level, msg, type, id }) =>
-        process.stdout.write('\\n' + ${JSON.stringify(MARK)} + JSON.stringify({ level: LEVELS[level], message: text(msg), type, id }) + '\\n'),
+        process.stdout.write('\\n' + ${JSON.stringify(MARK)} + JSON.stringify({ level: LEVELS[level], message: text(msg), code: msg?.code, type, id }) + '\\n'),
     },
   },
 };

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ROOT } from '../support/needs';
+
+const run = promisify(execFile);
+
+/** The palette as a user gets it: its tarball, installed by npm into an empty user directory. */
+export class Installation {
+  private constructor(private readonly folder: string) {}
+
+  static async make(options: { omit?: 'optional' } = {}): Promise<Installation> {
+    const folder = mkdtempSync(join(tmpdir(), 'edgeloom-palette-'));
+    const installation = new Installation(folder);
+    try {
+      await installation.npm(ROOT, ['pack', '--ignore-scripts', '--pack-destination', folder]);
+      const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
+      mkdirSync(installation.userDir);
+      writeFileSync(join(installation.userDir, 'package.json'), JSON.stringify({ name: 'node-red-project', version: '0.0.1' }));
+      const omit = options.omit ? [`--omit=${options.omit}`] : [];
+      await installation.npm(installation.userDir, ['install', '--prefer-offline', ...omit, join(folder, tarball ?? '')]);
+    } catch (error) {
+      installation.remove();
+      throw error;
+    }
+    return installation;
+  }
+
+  get userDir(): string {
+    return join(this.folder, 'user');
+  }
+
+  /** Another user directory with the same packages, as hard links. */
+  async copy(name: string): Promise<string> {
+    const userDir = join(this.folder, name);
+    await run('cp', ['-al', join(this.userDir, 'node_modules'), `${userDir}-modules`]);
+    mkdirSync(userDir);
+    await run('mv', [`${userDir}-modules`, join(userDir, 'node_modules')]);
+    await run('cp', [join(this.userDir, 'package.json'), userDir]);
+    return userDir;
+  }
+
+  /** Megabytes of every installed package, largest first. */
+  async sizes(): Promise<{ name: string; mb: number }[]> {
+    const modules = join(this.userDir, 'node_modules');
+    const packages = readdirSync(modules)
+      .filter((name) => !name.startsWith('.'))
+      .flatMap((name) => (name.startsWith('@') ? readdirSync(join(modules, name)).map((inner) => `${name}/${inner}`) : [name]));
+    const { stdout } = await run('du', ['-sk', '--apparent-size', ...packages], { cwd: modules });
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .map(([kib = '0', name = '']) => ({ name, mb: (Number(kib) * 1024) / 1e6 }))
+      .sort((a, b) => b.mb - a.mb);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async npm(cwd: string, args: string[]): Promise<void> {
+    const env = {
+      ...process.env,
+      // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
+      ONNXRUNTIME_NODE_INSTALL: 'skip',
+      npm_config_audit: 'false',
+      npm_config_fund: 'false',
+      npm_config_update_notifier: 'false',
+    };
+    await run('npm', [...args, '--loglevel=error'], { cwd, env, maxBuffer: 16e6 });
+  }
+}
