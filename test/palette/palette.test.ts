@@ -59,7 +59,7 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
       it.each(LANGUAGES)('serves dialogs, help and labels in %s', async (language) => {
         const response = await nodeRed.request('GET', 'nodes', { headers: { Accept: 'text/html', 'Accept-Language': language } });
         const html = await response.text();
-        const catalogues = await nodeRed.get<Record<string, unknown>>(`locales/nodes?lng=${language}`);
+        const catalogues = await nodeRed.get<Record<string, unknown>>(`nodes/messages?lng=${language}`);
         for (const type of NODE_TYPES) {
           const built = join(ROOT, 'dist', 'nodes', type, 'locales', language);
           expect(html).toContain(`data-template-name="${type}"`);
@@ -85,9 +85,7 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
       it.each([...expectedExamples()])(
         'imports, deploys and runs %s',
         async (path) => {
-          const nodes = await nodeRed.get<Record<string, unknown>[]>(
-            `library/_examples_/flows/${encodeURI(`${PALETTE}/${path}`)}`,
-          );
+          const nodes = await nodeRed.get<Record<string, unknown>[]>(`library/examples/flows/${encodeURI(`${PALETTE}/${path}`)}`);
           const since = nodeRed.log.length;
           await nodeRed.deploy(nodes as never);
           const comms = await nodeRed.listen('debug', 'status/#');
@@ -122,7 +120,7 @@ function expectedExamples(): Map<string, string> {
 
 /** Every path under the palette in the library of examples; folders are texts, flows are objects with a name. */
 async function listed(nodeRed: NodeRed, path = ''): Promise<string[]> {
-  const entries = await nodeRed.get<(string | { fn: string })[]>(`library/_examples_/flows/${encodeURI(PALETTE + path)}`);
+  const entries = await nodeRed.get<(string | { fn: string })[]>(`library/examples/flows/${encodeURI(PALETTE + path)}`);
   const paths = await Promise.all(
     entries.map((entry) =>
       typeof entry === 'string' ? listed(nodeRed, `${path}/${entry}`) : [`${path}/${entry.fn.replace(/\.json$/, '')}`.slice(1)],
