@@ -8,15 +8,14 @@ interface Settings {
 const TOPIC = 'bench/detections';
 
 export function oursFlow(settings: Settings & { model?: string }): unknown[] {
-  const model = settings.model
-    ? [{ id: 'model', type: 'edge-model', name: 'yolov8n', choice: 'own', source: settings.model, head: 'yolov8' }]
-    : [];
+  // What a user would do with a file of his own: name it; the rest is read from the file.
+  const model = settings.model ? [{ id: 'model', type: 'edge-model', name: 'yolov8n', source: settings.model }] : [];
   return [
     ...frame(settings, 'publish'),
     ...model,
-    { id: 'ours-broker', type: 'edge-broker', url: `mqtt://127.0.0.1:${settings.broker}` },
-    { ...at('infer', 2), type: 'edge-infer', model: settings.model ? 'model' : '', queue: 'wait', wires: [['publish']] },
-    { ...at('publish', 3), type: 'edge-publish', broker: 'ours-broker', topic: TOPIC, qos: '0', wires: [] },
+    { id: 'broker', type: 'edge-broker', url: `mqtt://127.0.0.1:${settings.broker}` },
+    { ...at('infer', 2), type: 'edge-infer', model: settings.model ? 'model' : '', policy: 'wait', wires: [['publish']] },
+    { ...at('publish', 3), type: 'edge-publish', broker: 'broker', topic: TOPIC, qos: '0', wires: [] },
   ];
 }
 
