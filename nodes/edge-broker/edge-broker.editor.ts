@@ -20,9 +20,6 @@ interface Credentials {
   password: string;
 }
 
-/** A node holds its type's definition; the editor's types do not say so. */
-type Defined = { _def: { defaults: Record<string, { value: unknown }> } };
-
 type TestAnswer = { ok: true; address: string; milliseconds: number } | { ok: false; code: string; message: string };
 
 const address =
@@ -54,7 +51,7 @@ RED.nodes.registerType<EdgeBroker, Credentials>('edge-broker', {
   oneditprepare() {
     useStyle();
     const form = field('node-config-input-address').closest<HTMLElement>('.edge-form')!;
-    openSections(form, (this as unknown as Defined)._def.defaults, this);
+    openSections(form, this);
     const translate = this._.bind(this) as Translate;
     field('edge-broker-test').addEventListener('click', () => void testConnection(this.id, translate));
   },

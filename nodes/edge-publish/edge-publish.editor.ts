@@ -21,9 +21,6 @@ interface EdgePublish extends EditorNodeProperties {
   userProperties: Property[];
 }
 
-/** A node holds its type's definition; the editor's types do not say so. */
-type Defined = { _def: { defaults: Record<string, { value: unknown }> } };
-
 const topic = matching(/^(?!.*[#+\0])(\{\{|\}\}|\{[^{}]+\}|[^{}])+$/, 'topic');
 
 RED.nodes.registerType<EdgePublish>('edge-publish', {
@@ -62,7 +59,7 @@ RED.nodes.registerType<EdgePublish>('edge-publish', {
     showFor(send, form.querySelectorAll<HTMLElement>('[data-rows=send] > [data-show-for]'));
     showFor(picture, rows('picture'));
     listProperties(field<HTMLOListElement>('edge-publish-properties'), this.userProperties, this._.bind(this));
-    openSections(form, (this as unknown as Defined)._def.defaults, this);
+    openSections(form, this);
     const more = form.querySelector<HTMLDetailsElement>('details')!;
     more.open ||= this.userProperties?.length > 0;
   },
