@@ -4,18 +4,24 @@ import { account } from './memory';
 const BRAND = Symbol.for('@edgeloom/reference');
 const TAG = 'EdgeloomReference';
 
+let made = 0;
+
 /**
  * The holder of heavy bytes in a message. Node-RED clones a message for every wire after the first; lodash.clonedeep copies an
  * object whose `Symbol.toStringTag` it does not know by reference when it is nested, so these bytes cross any number of wires
  * at no cost. Private fields would break such a copy, so there are none.
  *
+ * The bytes themselves are hidden from whoever lists the properties: the filter node compares every property of two payloads, for
+ * two pictures of 640x480 more than a second of a blocked event loop. It finds `id`, which is another one for every reference.
+ *
  * The bytes are shared by every branch of the flow: they are never written, transferred or recycled once they were sent.
  */
 export class Reference<T extends ArrayBufferView = Uint8Array> {
-  readonly bytes: T;
+  declare readonly bytes: T;
+  readonly id = ++made;
 
   constructor(bytes: T) {
-    this.bytes = bytes;
+    Object.defineProperty(this, 'bytes', { value: bytes });
     // Own, read-only and hidden: a newer lodash tries to overwrite the tag to see through it.
     Object.defineProperty(this, Symbol.toStringTag, { value: TAG });
     Object.defineProperty(this, BRAND, { value: true });
