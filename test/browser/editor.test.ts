@@ -75,6 +75,7 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
     /** Everything that is asked of a dialog; it is left open and filled. */
     async function inspect(type: string, dialog: string, prefix: string): Promise<void> {
       const unnamed = async () => (await editor.fields(dialog)).filter(({ name }) => name === '').map(({ id }) => id);
+      await editor.screenshot(type);
       const fields = await editor.fields(dialog);
       expect(fields.length).toBeGreaterThan(0);
       expect(await unnamed()).toEqual([]);
@@ -82,7 +83,6 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
       const met = await editor.tabThrough(dialog, 12 + 3 * fields.length);
       const unreachable = (await editor.fields(dialog)).filter(({ id, visible }) => visible && !met.has(id)).map(({ id }) => id);
       expect(unreachable).toEqual([]);
-      await editor.screenshot(type);
 
       expect(await editor.untranslated(dialog)).toEqual([]);
       await editor.tryChoices(dialog, async () => {
