@@ -111,9 +111,15 @@ const cases: Case[] = [
   { op: 'Slice', inputs: { x: float([4, 5]), begin: int([2], [1, 2]), size: int([2], [2, -1]) } },
   {
     op: 'StridedSlice',
-    about: 'backwards, shrunk and open',
-    inputs: { x: float([4, 5, 3]), begin: int([3], [2, 4, 9]), end: int([3], [3, 0, 0]), steps: int([3], [1, -2, 1]) },
-    attr: { shrink_axis_mask: i(1), end_mask: i(4), begin_mask: i(4) },
+    about: 'backwards and open',
+    inputs: { x: float([4, 5, 3]), begin: int([3], [1, 4, 9]), end: int([3], [-1, 0, 0]), steps: int([3], [1, -2, 1]) },
+    attr: { end_mask: i(4), begin_mask: i(4) },
+  },
+  {
+    op: 'StridedSlice',
+    about: 'shrunk',
+    inputs: { x: float([4, 5, 3]), begin: int([2], [-1, 1]), end: int([2], [0, 3]), steps: int([2], [1, 1]) },
+    attr: { shrink_axis_mask: i(1) },
   },
   {
     op: 'StridedSlice',
