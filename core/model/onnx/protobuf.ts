@@ -13,6 +13,7 @@ export {
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  OperatorSetIdProtoSchema,
   type TensorProto,
   TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,

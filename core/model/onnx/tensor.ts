@@ -67,7 +67,7 @@ function fromRaw(type: ElementType, raw: Uint8Array): TensorData {
   const { BYTES_PER_ELEMENT } = ELEMENT_ARRAYS[type];
   if (raw.length % BYTES_PER_ELEMENT !== 0) throw new EdgeError('EDGE_MODEL_INVALID', 'a tensor is cut short');
   // A copy, since raw data starts at any byte of the file and typed arrays need alignment.
-  return new ELEMENT_ARRAYS[type](raw.slice().buffer as ArrayBuffer);
+  return new ELEMENT_ARRAYS[type](new Uint8Array(raw).buffer);
 }
 
 function fromFields(type: ElementType, tensor: TensorProto): TensorData {
