@@ -5,13 +5,23 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 /**
- * One file out of a pinned npm package, without installing it: fetched once by `npm pack` from the configured registry into
- * .cache/edgeloom/, checked against the committed hash at every build; a second build needs no network.
+ * One file out of a pinned npm package, without installing it.
  *
  * @param {{root: string, name: string, version: string, integrity: string, path: string}} wanted `path` inside the package
  * @returns {Buffer}
  */
-export function readFromNpmTarball({ root, name, version, integrity, path }) {
+export function readFromNpmTarball({ path, ...pinned }) {
+  return openNpmTarball(pinned)(path);
+}
+
+/**
+ * The files of a pinned npm package: fetched once by `npm pack` from the configured registry into .cache/edgeloom/, checked
+ * against the committed hash at every build; a second build needs no network.
+ *
+ * @param {{root: string, name: string, version: string, integrity: string}} pinned
+ * @returns {(path: string) => Buffer} gives a file by its path inside the package
+ */
+export function openNpmTarball({ root, name, version, integrity }) {
   const folder = join(root, '.cache', 'edgeloom');
   const cached = join(folder, `${name.replace(/[@/]/g, '-').replace(/^-/, '')}-${version}.tgz`);
   mkdirSync(folder, { recursive: true });
@@ -23,9 +33,12 @@ export function readFromNpmTarball({ root, name, version, integrity, path }) {
     rmSync(cached, { force: true });
     throw new Error(`${name}@${version} is not the package that was pinned: ${found} instead of ${integrity}`);
   }
-  const file = fileInTar(gunzipSync(tarball), `package/${path}`);
-  if (!file) throw new Error(`${name}@${version} holds no ${path}`);
-  return file;
+  const tar = gunzipSync(tarball);
+  return (path) => {
+    const file = fileInTar(tar, `package/${path}`);
+    if (!file) throw new Error(`${name}@${version} holds no ${path}`);
+    return file;
+  };
 }
 
 function fetchTarball({ root, folder, cached, name, version }) {

@@ -25,7 +25,11 @@ export function observable(bytes: Uint8Array): { model: Uint8Array; names: strin
 }
 
 /** Run an observable model over typical inputs and say which ranges its activations take. */
-export async function calibrate(run: Run, samples: AsyncIterable<Tensors> | Iterable<Tensors>, names: readonly string[]): Promise<Ranges> {
+export async function calibrate(
+  run: Run,
+  samples: AsyncIterable<Tensors> | Iterable<Tensors>,
+  names: readonly string[],
+): Promise<Ranges> {
   const observed = new Map(names.map((name) => [name, new Histogram()]));
   for await (const feeds of samples) {
     const values = { ...feeds, ...(await run(feeds)) };

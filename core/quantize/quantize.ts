@@ -38,7 +38,13 @@ export function quantizeModel(bytes: Uint8Array, options: QuantizeOptions): Quan
   const model = readModel(bytes);
   foldAffine(graphOf(model));
   const writer = new QdqWriter(model, options);
-  const plan = quantizable(model).map((step) => ({ ...step, runs: writer.canQuantize(step) }));
+  const made = new Set<string>();
+  const plan = quantizable(model).map((step) => {
+    // A sum is worth it only between values that are in 8 bits anyway; elsewhere it would cost accuracy and win nothing.
+    const runs = writer.canQuantize(step) && (step.node.opType === 'Conv' || step.activations.every((name) => made.has(name)));
+    if (runs) made.add(step.result);
+    return { ...step, runs };
+  });
   const chosen = plan.filter(({ runs }) => runs);
   if (chosen.length === 0) throw new EdgeError('EDGE_MODEL_UNSUPPORTED', 'no convolution or sum whose range is known');
   for (const step of chosen) writer.quantize(step);
@@ -75,7 +81,8 @@ function quantizable(model: ModelProto): Step[] {
     if (!isConv && !isSum) return [];
     const own = node.output[0]!;
     const [reader, ...others] = readers.get(own) ?? [];
-    const bounds = reader && others.length === 0 && !outputs.has(own) && ['Relu', 'Clip'].includes(reader.opType) && reader.input[0] === own;
+    const bounds =
+      reader && others.length === 0 && !outputs.has(own) && ['Relu', 'Clip'].includes(reader.opType) && reader.input[0] === own;
     const result = bounds ? reader.output[0]! : own;
     if (hidden.has(result) || hidden.has(own)) return [];
     const activations = isConv ? [node.input[0]!] : [...node.input];
@@ -96,6 +103,8 @@ class QdqWriter {
   private readonly domain: string;
   /** The float copy that readers of a quantized value read. */
   private readonly copies = new Map<string, string>();
+  /** Values that come in 8 bits already: bytes of a picture. */
+  private readonly given: ReadonlyMap<string, Activation>;
   private readonly removed = new Set<NodeProto>();
   private readonly parameters: NodeProto[] = [];
 
@@ -106,6 +115,7 @@ class QdqWriter {
     this.graph = graphOf(model);
     this.names = new Names(this.graph);
     this.constants = new Map(this.graph.initializer.map((tensor) => [tensor.name, tensor]));
+    this.given = new Map(this.graph.node.flatMap((node) => givenActivation(node, this.constants)));
     // Before operator set 13 the standard operators have one scale only; ONNX Runtime's own have one per channel always.
     this.domain = opsetOf(model) >= 13 ? '' : 'com.microsoft';
     if (this.domain && !model.opsetImport.some(({ domain }) => domain === this.domain)) {
@@ -117,11 +127,13 @@ class QdqWriter {
     if (this.options.keepFloat?.includes(result)) return false;
     const weights = node.opType === 'Conv' ? this.constants.get(node.input[1]!) : undefined;
     if (weights && constantValue(weights).type !== 'float32') return false;
-    return [...activations, result].every((name) => this.options.ranges[name] !== undefined);
+    return [...activations, result].every((name) => this.given.has(name) || this.options.ranges[name] !== undefined);
   }
 
   quantize({ node, activations, result, bound }: Step): void {
-    for (const name of [...activations, result]) this.copies.set(name, this.copies.get(name) ?? this.names.fresh(`${name}/dequantized`));
+    for (const name of [...activations, result]) {
+      if (!this.given.has(name) && !this.copies.has(name)) this.copies.set(name, this.names.fresh(`${name}/dequantized`));
+    }
     if (bound) {
       // Rounding to an unsigned 8-bit range whose ends are the bounds does what the bound did.
       this.removed.add(bound);
@@ -147,7 +159,7 @@ class QdqWriter {
   }
 
   private roundTrip(name: string, copy: string): NodeProto[] {
-    const { scale, zero } = activation(this.options.ranges[name]!);
+    const { scale, zero } = this.activation(name);
     const scaleName = this.keep(`${name}/scale`, { type: 'float32', shape: [], data: Float32Array.of(scale) });
     const zeroName = this.keep(`${name}/zero`, { type: 'uint8', shape: [], data: Uint8Array.of(zero) });
     const steps = this.names.fresh(`${name}/quantized`);
@@ -162,11 +174,15 @@ class QdqWriter {
     const weights = constantValue(this.constants.get(weightName)!);
     const { steps, scales } = quantizeWeights(weights, weights.shape[1] === 1 ? 'free' : (this.options.pairs ?? 'safe'));
     const stepsValue: TensorValue = { type: 'int8', shape: weights.shape, data: steps };
-    const quantized = this.dequantized(weightName, stepsValue, scales, { type: 'int8', shape: [scales.length], data: new Int8Array(scales.length) });
+    const quantized = this.dequantized(weightName, stepsValue, scales, {
+      type: 'int8',
+      shape: [scales.length],
+      data: new Int8Array(scales.length),
+    });
     node.input = [input, quantized];
     if (biasName) {
       const bias = constantValue(this.constants.get(biasName)!).data as Float32Array;
-      const { scale } = activation(this.options.ranges[input]!);
+      const { scale } = this.activation(input);
       const biasScales = scales.map((weightScale) => weightScale * scale);
       const biasSteps = Int32Array.from(bias, (value, channel) => roundEven(value / biasScales[channel]!));
       const zeros: TensorValue = { type: 'int32', shape: [bias.length], data: new Int32Array(bias.length) };
@@ -186,11 +202,23 @@ class QdqWriter {
     return output;
   }
 
+  private activation(name: string): Activation {
+    return this.given.get(name) ?? activation(this.options.ranges[name]!);
+  }
+
   private keep(wanted: string, value: TensorValue): string {
     const name = this.names.fresh(wanted);
     this.graph.initializer.push(constant(name, value));
     return name;
   }
+}
+
+function givenActivation(node: NodeProto, constants: ReadonlyMap<string, TensorProto>): [string, Activation][] {
+  const [scale, zero] = node.input.slice(1).map((name) => constants.get(name));
+  if (node.opType !== 'DequantizeLinear' || !scale || !zero || constants.has(node.input[0]!)) return [];
+  const [scales, zeros] = [constantValue(scale), constantValue(zero)];
+  if (scales.data.length !== 1 || zeros.type !== 'uint8') return [];
+  return [[node.output[0]!, { scale: Number(scales.data[0]), zero: Number(zeros.data[0]) }]];
 }
 
 /** Zero is always a step, since convolutions pad with it. */

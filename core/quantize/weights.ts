@@ -33,7 +33,8 @@ export function quantizeWeights({ shape, data }: TensorValue, pairs: 'safe' | 'f
     const own = weights.subarray(channel * each, (channel + 1) * each);
     const scale = Math.fround(pairs === 'safe' ? safeScale(own, order) : largest(own) / LARGEST_STEP) || 1;
     const ownSteps = steps.subarray(channel * each, (channel + 1) * each);
-    for (let at = 0; at < each; at += 1) ownSteps[at] = Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, roundEven(own[at]! / scale)));
+    for (let at = 0; at < each; at += 1)
+      ownSteps[at] = Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, roundEven(own[at]! / scale)));
     if (pairs === 'safe') mendPairs(own, ownSteps, scale, order);
     scales[channel] = scale;
   }
