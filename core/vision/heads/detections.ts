@@ -18,9 +18,20 @@ export function givesLogits(settings: HeadSettings): boolean {
   return settings.parameters?.logits === true;
 }
 
-/** The value at which sigmoid(value) = probability: comparing logits saves the exponential for every box below the threshold. */
-export function logit(probability: number): number {
-  return Math.log(probability / (1 - probability));
+/**
+ * Where the search for an anchor's best class starts: the largest 32-bit float below the score threshold, so that
+ * `value > start` is `score >= threshold`. Values below are passed over by one comparison that is nearly always false, without
+ * an exponential: where the graph gives logits it is they that are compared.
+ */
+export function searchStart(settings: HeadSettings): number {
+  const probability = scoreThresholdOf(settings);
+  const threshold = givesLogits(settings) ? Math.log(probability / (1 - probability)) : probability;
+  const float = Float32Array.of(threshold);
+  if (float[0]! < threshold || threshold === -Infinity) return float[0]!;
+  if (threshold === 0) return -(2 ** -149);
+  // One step towards minus infinity in the order of IEEE 754's bit patterns.
+  new Int32Array(float.buffer)[0]! += threshold > 0 ? -1 : 1;
+  return float[0]!;
 }
 
 export function sigmoid(value: number): number {

@@ -1,6 +1,6 @@
 import { EdgeError } from '../../errors';
 import { Candidates, notFinite } from '../candidates';
-import { givesLogits, logit, reportedClasses, scoreThresholdOf, sigmoid, stridesOf, toDetections } from './detections';
+import { givesLogits, reportedClasses, searchStart, sigmoid, stridesOf, toDetections } from './detections';
 import type { DetectionHead } from './head';
 import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
 
@@ -46,9 +46,8 @@ export const nanodet: DetectionHead = {
 
   decode(outputs, context) {
     const { input, labels, settings } = context;
-    const probability = scoreThresholdOf(settings);
     const logits = givesLogits(settings);
-    const threshold = logits ? logit(probability) : probability;
+    const start = searchStart(settings);
     const candidates = new Candidates();
     let reported: Uint16Array | undefined;
 
@@ -70,9 +69,10 @@ export const nanodet: DetectionHead = {
         );
       }
       for (let cell = 0; cell < cells; cell++, anchor++) {
-        let best = -Infinity;
-        let bestClass = 0;
-        for (const index of reported) {
+        let best = start;
+        let bestClass = -1;
+        for (let k = 0; k < reported.length; k++) {
+          const index = reported[k]!;
           const value = classes.data[cell * count + index]!;
           if (!(value <= best)) {
             if (Number.isNaN(value)) throw notFinite();
@@ -80,7 +80,7 @@ export const nanodet: DetectionHead = {
             bestClass = index;
           }
         }
-        if (best < threshold || best === -Infinity) continue;
+        if (bestClass < 0) continue;
         const centreX = ((cell % across) + 0.5) * stride - 0.5;
         const centreY = (Math.floor(cell / across) + 0.5) * stride - 0.5;
         const at = cell * 4 * bins;

@@ -1,5 +1,5 @@
 import { Candidates, notFinite } from '../candidates';
-import { givesLogits, logit, reportedClasses, scoreThresholdOf, sigmoid, toDetections } from './detections';
+import { givesLogits, reportedClasses, searchStart, sigmoid, toDetections } from './detections';
 import type { DetectionHead } from './head';
 import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
 
@@ -36,15 +36,15 @@ export const ssd: DetectionHead = {
     if (count < 1 || count > 65_535) throw shapeError('scores', [1, anchors, 'classes'], scores.shape);
     const boxes = outputOf(outputs, 'boxes', [1, anchors, 4]).data;
     const classes = reportedClasses(labels, count);
-    const probability = scoreThresholdOf(settings);
     const logits = givesLogits(settings);
-    const threshold = logits ? logit(probability) : probability;
+    const start = searchStart(settings);
     const candidates = new Candidates();
     for (let anchor = 0; anchor < anchors; anchor++) {
-      let best = -Infinity;
-      let bestClass = 0;
+      let best = start;
+      let bestClass = -1;
       const from = anchor * count;
-      for (const index of classes) {
+      for (let k = 0; k < classes.length; k++) {
+        const index = classes[k]!;
         const value = scores.data[from + index]!;
         if (!(value <= best)) {
           if (Number.isNaN(value)) throw notFinite();
@@ -52,7 +52,7 @@ export const ssd: DetectionHead = {
           bestClass = index;
         }
       }
-      if (best < threshold || best === -Infinity) continue;
+      if (bestClass < 0) continue;
       const at = 4 * anchor;
       candidates.add(
         boxes[at + 1]! * input.width,

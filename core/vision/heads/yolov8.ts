@@ -1,5 +1,5 @@
 import { Candidates, notFinite } from '../candidates';
-import { givesLogits, logit, reportedClasses, scoreThresholdOf, sigmoid, toDetections } from './detections';
+import { givesLogits, reportedClasses, searchStart, sigmoid, toDetections } from './detections';
 import type { DetectionHead } from './head';
 import { cellCount, hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
 
@@ -44,12 +44,11 @@ export const yolov8: DetectionHead = {
     const [rows, anchors] = anchorsLast ? [shape[1]!, shape[2]!] : [shape[2]!, shape[1]!];
     if (rows < 5 || rows > 65_539) throw shapeError(Object.keys(outputs)[0]!, [1, '4 + classes', 'anchors'], shape);
     const classes = reportedClasses(labels, rows - 4);
-    const probability = scoreThresholdOf(settings);
-    const threshold = givesLogits(settings) ? logit(probability) : probability;
-
+    const logits = givesLogits(settings);
+    const start = searchStart(settings);
     // The best class of every anchor. Class by class where a class is a row, so that memory is read in order.
-    const best = new Float32Array(anchors).fill(-Infinity);
-    const bestClass = new Uint16Array(anchors);
+    const best = new Float32Array(anchors).fill(start);
+    const bestClass = new Int32Array(anchors).fill(-1);
     if (anchorsLast) {
       for (const index of classes) bestOfRow(data, (4 + index) * anchors, index, best, bestClass);
     } else {
@@ -59,8 +58,8 @@ export const yolov8: DetectionHead = {
     const candidates = new Candidates();
     const [anchorStep, rowStep] = anchorsLast ? [1, anchors] : [rows, 1];
     for (let anchor = 0; anchor < anchors; anchor++) {
-      const score = best[anchor]!;
-      if (score < threshold || score === -Infinity) continue;
+      const index = bestClass[anchor]!;
+      if (index < 0) continue;
       const at = anchor * anchorStep;
       const centreX = data[at]!;
       const centreY = data[at + rowStep]!;
@@ -71,8 +70,8 @@ export const yolov8: DetectionHead = {
         centreY - halfHeight,
         centreX + halfWidth,
         centreY + halfHeight,
-        givesLogits(settings) ? sigmoid(score) : score,
-        bestClass[anchor]!,
+        logits ? sigmoid(best[anchor]!) : best[anchor]!,
+        index,
         anchor,
       );
     }
@@ -80,7 +79,7 @@ export const yolov8: DetectionHead = {
   },
 };
 
-function bestOfRow(data: Float32Array, from: number, index: number, best: Float32Array, bestClass: Uint16Array): void {
+function bestOfRow(data: Float32Array, from: number, index: number, best: Float32Array, bestClass: Int32Array): void {
   for (let anchor = 0; anchor < best.length; anchor++) {
     const value = data[from + anchor]!;
     // NaN fails the comparison as well, so looking for it costs nothing where there is none.
@@ -98,14 +97,16 @@ function bestOfAnchor(
   anchor: number,
   classes: Uint16Array,
   best: Float32Array,
-  bestClass: Uint16Array,
+  bestClass: Int32Array,
 ): void {
-  for (const index of classes) {
-    const value = data[from + index]!;
-    if (!(value <= best[anchor]!)) {
+  let most = best[anchor]!;
+  for (let at = 0; at < classes.length; at++) {
+    const value = data[from + classes[at]!]!;
+    if (!(value <= most)) {
       if (Number.isNaN(value)) throw notFinite();
-      best[anchor] = value;
-      bestClass[anchor] = index;
+      most = value;
+      bestClass[anchor] = classes[at]!;
     }
   }
+  best[anchor] = most;
 }

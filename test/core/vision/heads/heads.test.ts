@@ -275,6 +275,35 @@ describe('the yolov8 head', () => {
   });
 });
 
+describe('a score threshold', () => {
+  const input = { width: 300, height: 300 };
+  const reported = (value: number, scoreThreshold: number, parameters = {}) => {
+    const boxes = { shape: [1, 1, 4], set: { '0,0,2': 1, '0,0,3': 1 } };
+    const found = outputs({ scores: { shape: [1, 1, 1], fill: value }, boxes });
+    return headNamed('ssd').decode(found, { input, labels: ['cat'], settings: { head: 'ssd', scoreThreshold, parameters } })
+      .length;
+  };
+
+  it('lets through what equals it, to the last bit', () => {
+    expect(reported(0.5, 0.5)).toBe(1);
+    expect(reported(0.5 - 2 ** -25, 0.5)).toBe(0);
+    // 0.1 has no exact float: the nearest one lies above it, 0.7's below.
+    expect(reported(0.1, 0.1)).toBe(1);
+    expect(reported(0.7, 0.7)).toBe(0);
+    expect(reported(0, 0)).toBe(1);
+    expect(reported(1, 1)).toBe(1);
+  });
+
+  it('does the same to logits', () => {
+    expect(reported(0, 0.5, { logits: true })).toBe(1);
+    expect(reported(-(2 ** -149), 0.5, { logits: true })).toBe(0);
+    expect(reported(-2, 0.1, { logits: true })).toBe(1);
+    expect(reported(-3, 0.1, { logits: true })).toBe(0);
+    expect(reported(-80, 0, { logits: true })).toBe(1);
+    expect(reported(80, 1, { logits: true })).toBe(0);
+  });
+});
+
 describe('the yunet head', () => {
   it('gives the five landmarks of the face that it kept', () => {
     const { input, values, labels } = FAMILIES.yunet!;
