@@ -1,5 +1,6 @@
 import { asEdgeError, type EdgeError } from '../errors';
 import type { RecordedFrame, Recording } from './recording';
+import { sleep } from './sleep';
 
 /** How fast a recording plays: a factor of its own speed, or as fast as `ready` allows. */
 export type Pace = { factor: number } | { ready: () => Promise<void> };
@@ -123,20 +124,6 @@ export class Player {
     this.resume = undefined;
     return performance.now() - since;
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    // Also a wait of nothing lets the event loop turn, so that a fast reader cannot hold it.
-    const timer = setTimeout(done, Math.max(0, ms));
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });
 }
 
 function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {

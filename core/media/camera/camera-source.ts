@@ -1,0 +1,25 @@
+import type { Frame } from '../../message/frame';
+
+/** One picture of a camera. */
+export interface CapturedPicture {
+  frame: Frame;
+  /** Milliseconds since the epoch at which its last byte was here. */
+  capturedAt: number;
+  /** Milliseconds from asking to the last byte; of a stream, from the first byte of the picture's chunk. */
+  captureMs: number;
+}
+
+/**
+ * A way to get pictures out of a camera. RTSP, USB and others come behind the same two members.
+ */
+export interface CameraSource {
+  readonly kind: 'snapshot' | 'mjpeg';
+  /**
+   * Pictures until `signal` aborts, each the newest at the time it is asked for; older ones are dropped. Ends or throws when the
+   * connection is lost (reconnecting is the caller's); everything is released then.
+   * @throws EDGE_SOURCE_UNREACHABLE, EDGE_SOURCE_TIMEOUT, EDGE_SOURCE_REFUSED, EDGE_SOURCE_CREDENTIALS, EDGE_SOURCE_CONTENT
+   */
+  pictures(signal: AbortSignal): AsyncGenerator<CapturedPicture>;
+  /** Drop kept connections. */
+  close(): void;
+}

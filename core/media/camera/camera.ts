@@ -1,0 +1,69 @@
+import { asEdgeError, type EdgeError } from '../../errors';
+import { sleep } from '../sleep';
+import type { CameraSource, CapturedPicture } from './camera-source';
+
+export type CameraState = 'connecting' | 'waiting';
+
+export interface CameraEvents {
+  onPicture(picture: CapturedPicture): void;
+  /** `connecting` before each connection, `waiting` before the next try after an error. */
+  onState(state: CameraState): void;
+  onError(error: EdgeError): void;
+}
+
+/** Milliseconds before the first and the longest wait until the next try; doubled after each failure, halved at random. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+
+/** Takes pictures from a source at most so often a second, and never gives up: after an error it tries again, later and later. */
+export class Camera {
+  private readonly controller = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly source: CameraSource,
+    private readonly framesPerSecond: number,
+    private readonly events: CameraEvents,
+    private readonly firstWaitMs = FIRST_WAIT_MS,
+  ) {}
+
+  start(): void {
+    this.running = this.run(this.controller.signal);
+  }
+
+  /** Resolves when nothing of it is left. */
+  async stop(): Promise<void> {
+    this.controller.abort();
+    await this.running;
+    this.source.close();
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      this.events.onState('connecting');
+      try {
+        let due = performance.now();
+        for await (const picture of this.source.pictures(signal)) {
+          if (signal.aborted) return;
+          failures = 0;
+          this.events.onPicture(picture);
+          due = Math.max(due + 1000 / this.framesPerSecond, performance.now());
+          await sleep(due - performance.now(), signal);
+        }
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = asEdgeError(thrown);
+        this.events.onError(error);
+        // Wrong passwords lock accounts: not asked again and again.
+        if (error.code === 'EDGE_SOURCE_CREDENTIALS') failures = Math.max(failures, 5);
+      }
+      if (signal.aborted) return;
+      this.events.onState('waiting');
+      const wait = Math.min(LONGEST_WAIT_MS, this.firstWaitMs * 2 ** failures);
+      failures += 1;
+      // Jitter: twenty cameras behind one switch must not all come back in the same moment.
+      await sleep(wait * (0.5 + Math.random() / 2), signal);
+    }
+  }
+}
