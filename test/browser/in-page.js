@@ -2,14 +2,14 @@
 window.edgeloom = {
   /** Every field of the dialog with the name that a screen reader would say. Node-RED's own widgets count as the field they stand for. */
   fields(dialog) {
-    return ownFields(dialog).map((field) => ({ id: field.id, name: nameOf(field), visible: isVisible(standIn(field)) }));
+    return ownFields(dialog).map((field) => ({ id: idOf(field), name: nameOf(field), visible: isVisible(standIn(field)) }));
   },
 
   /** The id of the field that has the focus; for a widget of Node-RED, of the field it stands for. */
   focused(dialog) {
     const active = document.activeElement;
     const field = ownFields(dialog).find((one) => standIn(one) === active || standIn(one).contains(active));
-    return { id: field?.id ?? '', folded: active?.tagName === 'SUMMARY' && !active.parentElement.open };
+    return { id: field ? idOf(field) : '', folded: active?.tagName === 'SUMMARY' && !active.parentElement.open };
   },
 
   /** Texts of the dialog that are still keys of a catalogue. */
@@ -80,6 +80,11 @@ function standIn(field) {
   const next = field.nextElementSibling;
   const widget = [next, field.previousElementSibling].find((e) => e?.classList.contains('red-ui-typedInput-container'));
   return $(field).data('noderedTypedInput') && widget ? widget : field;
+}
+
+/** Buttons of Node-RED's lists have no id of their own. */
+function idOf(field) {
+  return field.id || `${field.tagName.toLowerCase()} ${field.textContent.trim()}`;
 }
 
 function nameOf(field) {
