@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, extname, join, relative, resolve } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { asEdgeError, EdgeError } from '../errors';
 import { catalogueEntry } from './catalogue';
 import { openHttp } from './fetch/http';
@@ -165,21 +165,24 @@ function fetchOnce(source: Extract<ModelSource, { kind: 'https' | 'npm' }>, opti
   if (source.kind === 'https' && !sha256) {
     throw new EdgeError('EDGE_MODEL_SOURCE', `${shown} has no hash`, { mend: 'Add #sha256= and the hash of the file' });
   }
-  return store.once(sha256 ?? shown, async () => {
+  const fetch = async (calledOff: AbortSignal) => {
     const here = await (sha256 ? store.find(sha256) : store.findSource(shown));
     if (here) return here;
     const mirrored = sha256 ? await fileInMirror(sha256, expectedSize) : null;
     const put = { source: shown, limit: MOST_BYTES, ...(sha256 ? { sha256 } : {}) };
     if (mirrored) return store.put(createReadStream(mirrored), put);
     try {
-      if (source.kind === 'npm')
-        return await store.put(progress(fileInPackage(source, join(store.folder, '..'), signal), options), put);
-      const body = await openHttp(source.url, { signal, limit: MOST_BYTES });
+      if (source.kind === 'npm') {
+        // Node-RED's user directory holds the store, and may hold an .npmrc.
+        return await store.put(progress(fileInPackage(source, dirname(store.folder), calledOff), options), put);
+      }
+      const body = await openHttp(source.url, { signal: calledOff, limit: MOST_BYTES });
       return await store.put(progress(body.chunks, options, body.length), put);
     } catch (thrown) {
       throw asEdgeError(thrown, 'EDGE_MODEL_DOWNLOAD');
     }
-  });
+  };
+  return store.once(sha256 ?? shown, fetch, signal);
 }
 
 async function* progress(

@@ -26,8 +26,15 @@ export interface PutOptions {
 /** Partial files older than this were left by a power cut. */
 const STALE_MS = 24 * 3600 * 1000;
 
+interface SharedWork {
+  result: Promise<unknown>;
+  /** Who still waits for it. */
+  waiting: number;
+  stop: AbortController;
+}
+
 /** Work under way in this process, by folder and key: several config nodes share one folder, each with a store of its own. */
-const underWay = new Map<string, Promise<unknown>>();
+const underWay = new Map<string, SharedWork>();
 
 /**
  * Models on disk by content: `<folder>/models/<sha256>.onnx`, and files made from them, `<folder>/derived/<sha256>-<recipe>.onnx`.
@@ -95,14 +102,23 @@ export class ModelStore {
     });
   }
 
-  /** Run `work` once for a key however often it is asked for at the same time; all get its result. */
-  async once<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Run `work` once for a key however often it is asked for at the same time; all get its result. Who gives up by `signal` no
+   * longer waits, and the work is called off when nobody does.
+   */
+  async once<T>(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const whole = `${this.folder}\0${key}`;
-    const running = underWay.get(whole) as Promise<T> | undefined;
-    if (running) return running;
-    const started = work().finally(() => underWay.delete(whole));
-    underWay.set(whole, started);
-    return started;
+    const shared = underWay.get(whole) ?? startShared(whole, work);
+    shared.waiting += 1;
+    try {
+      return (await orGivenUp(shared.result, signal)) as T;
+    } finally {
+      shared.waiting -= 1;
+      if (shared.waiting === 0) {
+        if (underWay.get(whole) === shared) underWay.delete(whole);
+        shared.stop.abort();
+      }
+    }
   }
 
   /** Everything stored, longest unused first. */
@@ -198,6 +214,31 @@ export class ModelStore {
       cause,
       mend: 'Give the user that runs Node-RED the right to write there, or free some space',
     });
+  }
+}
+
+function startShared(key: string, work: (signal: AbortSignal) => Promise<unknown>): SharedWork {
+  const stop = new AbortController();
+  const shared: SharedWork = { result: work(stop.signal), waiting: 0, stop };
+  underWay.set(key, shared);
+  const forget = () => underWay.get(key) === shared && underWay.delete(key);
+  shared.result.then(forget, forget);
+  return shared;
+}
+
+/** The result, or EDGE_MODEL_DOWNLOAD as soon as `signal` is aborted. */
+async function orGivenUp<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return result;
+  let giveUp = () => {};
+  const givenUp = new Promise<never>((_, reject) => {
+    giveUp = () => reject(new EdgeError('EDGE_MODEL_DOWNLOAD', 'it was called off'));
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+  });
+  try {
+    return await Promise.race([result, givenUp]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

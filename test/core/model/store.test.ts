@@ -72,6 +72,33 @@ describe('the model store', () => {
     expect(await store.once('key', async () => 5)).toBe(5);
   });
 
+  it('lets one who gives up go and finishes for the others; called off only when nobody waits', async () => {
+    const impatient = new AbortController();
+    let calledOff = false;
+    let finish = (_value: string) => {};
+    const work = (signal: AbortSignal) =>
+      new Promise<string>((resolve) => {
+        finish = resolve;
+        signal.addEventListener('abort', () => {
+          calledOff = true;
+        });
+      });
+    const first = store.once('key', work, impatient.signal);
+    const second = store.once('key', work);
+    impatient.abort();
+    await expect(first).rejects.toMatchObject({ code: 'EDGE_MODEL_DOWNLOAD' });
+    expect(calledOff).toBe(false);
+    finish('done');
+    expect(await second).toBe('done');
+
+    const alone = new AbortController();
+    const third = store.once('key', work, alone.signal);
+    alone.abort();
+    await expect(third).rejects.toMatchObject({ code: 'EDGE_MODEL_DOWNLOAD' });
+    expect(calledOff).toBe(true);
+    expect(await store.once('key', async () => 'anew')).toBe('anew');
+  });
+
   it('lists what no flow uses and removes it with what was made of it', async () => {
     const one = await store.put(bytes('one'), { ...put, source: 'one' });
     const two = await store.put(bytes('two'), { ...put, source: 'two' });
