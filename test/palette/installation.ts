@@ -63,7 +63,10 @@ export class Installation {
 
   private async npm(cwd: string, args: string[]): Promise<void> {
     const env = {
-      ...process.env,
+      // Not the settings of the npm that runs these tests, but for where packages come from.
+      ...Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name)),
+      ),
       // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
       ONNXRUNTIME_NODE_INSTALL: 'skip',
       npm_config_audit: 'false',

@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeWith, ROOT } from '../support/needs';
-import { type Comms, NODE_RED_4, NODE_RED_5, NodeRed, PALETTE } from '../support/node-red';
+import { type Comms, NODE_RED_4, NODE_RED_5, NodeRed, type Options, PALETTE } from '../support/node-red';
 import { exampleFlows, LANGUAGES, NODE_TYPES } from '../support/palette';
 import { Installation } from './installation';
+
+interface Route {
+  method: string;
+  path: string;
+}
 
 interface NodeSet {
   id: string;
@@ -15,7 +20,7 @@ interface NodeSet {
 }
 
 /** Nobody answers where the tests run; a node says so by one of these. */
-const NOBODY_THERE = ['EDGE_BROKER_OFFLINE', 'EDGE_SOURCE_UNREACHABLE', 'EDGE_SOURCE_TIMEOUT', 'EDGE_MODEL_DOWNLOAD'];
+const NOBODY_THERE = ['EDGE_BROKER_OFFLINE', 'EDGE_BROKER_UNREACHABLE', 'EDGE_SOURCE_UNREACHABLE', 'EDGE_SOURCE_TIMEOUT', 'EDGE_MODEL_DOWNLOAD'];
 
 describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed by npm', () => {
   let installation: Installation;
@@ -36,13 +41,20 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
     expect(total - (first?.mb ?? 0)).toBeLessThan(80);
   });
 
-  describe.each([NODE_RED_4, NODE_RED_5])('in Node-RED $name', (version) => {
-    describeWith(version.needs, 'from the start', () => {
+  const places: { name: string; options: Options }[] = [
+    { name: 'in Node-RED 4.1', options: { version: NODE_RED_4 } },
+    { name: 'in Node-RED 5.0', options: { version: NODE_RED_5 } },
+    {
+      name: 'in Node-RED 4.1 under /red/ with a password',
+      options: { version: NODE_RED_4, settings: { httpAdminRoot: '/red' }, password: 'a long password' },
+    },
+  ];
+  describe.each(places)('$name', ({ name, options }) => {
+    describeWith(options.version?.needs ?? [], 'from the start', () => {
       let nodeRed: NodeRed;
 
       beforeAll(async () => {
-        const userDir = version === NODE_RED_4 ? installation.userDir : await installation.copy('five');
-        nodeRed = await NodeRed.start({ version, userDir });
+        nodeRed = await NodeRed.start({ ...options, userDir: await installation.copy(name.replace(/\W+/g, '-')) });
       }, 120_000);
       afterAll(async () => {
         if (nodeRed) expect(await nodeRed.stop()).toBe(true);
@@ -75,6 +87,19 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
           const response = await nodeRed.request('GET', `icons/${PALETTE}/${type}.svg`);
           expect(response.headers.get('content-type')).toContain('svg');
           expect(await response.text()).toBe(readFileSync(join(ROOT, 'icons', `${type}.svg`), 'utf8'));
+        }
+      });
+
+      it('lets nobody use an admin route without permission', async () => {
+        const routes = (await nodeRed.get<Route[]>('probe/routes')).filter(({ path }) => String(path).startsWith('/edgeloom'));
+        expect(routes.length).toBeGreaterThan(0);
+        for (const { method, path } of routes) {
+          const address = path.slice(1).replace(/:\w+/g, 'none');
+          const { status } = await nodeRed.request(method, address, { token: '' });
+          if (options.password) expect([method, path, status]).toEqual([method, path, 401]);
+          else expect([method, path, status]).not.toEqual([method, path, 401]);
+          if (options.password) expect((await nodeRed.request(method, address, { token: 'made up' })).status).toBe(401);
+          if (options.password && method === 'GET') expect((await nodeRed.request(method, address)).status).not.toBe(401);
         }
       });
 
