@@ -20,7 +20,13 @@ interface NodeSet {
 }
 
 /** Nobody answers where the tests run; a node says so by one of these. */
-const NOBODY_THERE = ['EDGE_BROKER_OFFLINE', 'EDGE_BROKER_UNREACHABLE', 'EDGE_SOURCE_UNREACHABLE', 'EDGE_SOURCE_TIMEOUT', 'EDGE_MODEL_DOWNLOAD'];
+const NOBODY_THERE = [
+  'EDGE_BROKER_OFFLINE',
+  'EDGE_BROKER_UNREACHABLE',
+  'EDGE_SOURCE_UNREACHABLE',
+  'EDGE_SOURCE_TIMEOUT',
+  'EDGE_MODEL_DOWNLOAD',
+];
 
 describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed by npm', () => {
   let installation: Installation;
@@ -98,7 +104,7 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
           const { status } = await nodeRed.request(method, address, { token: '' });
           if (options.password) expect([method, path, status]).toEqual([method, path, 401]);
           else expect([method, path, status]).not.toEqual([method, path, 401]);
-          if (options.password) expect((await nodeRed.request(method, address, { token: 'made up' })).status).toBe(401);
+          if (options.password) expect((await nodeRed.request(method, address, { token: 'forged' })).status).toBe(401);
           if (options.password && method === 'GET') expect((await nodeRed.request(method, address)).status).not.toBe(401);
         }
       });
