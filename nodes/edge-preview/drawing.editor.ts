@@ -108,9 +108,10 @@ function useStyle(): void {
 .edge-preview-view { pointer-events: none; }
 .edge-preview-back { fill: var(--red-ui-secondary-background); }
 .edge-preview-frame { fill: none; stroke: var(--red-ui-node-border, var(--red-ui-primary-border-color)); }
-.edge-preview-text { fill: var(--red-ui-primary-text-color); font: 12px var(--red-ui-monospace-font); }
+.edge-preview-view text { stroke: none; font-family: var(--red-ui-monospace-font); }
+.edge-preview-view .edge-preview-text { fill: var(--red-ui-primary-text-color); font-size: 12px; }
 .edge-preview-box { fill: none; stroke-width: 2; }
-.edge-preview-label { fill: #111; font: 10px var(--red-ui-monospace-font); }
+.edge-preview-view .edge-preview-label { fill: #111; font-size: 10px; }
 `;
   document.head.append(style);
 }

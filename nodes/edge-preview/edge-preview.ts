@@ -39,7 +39,8 @@ module.exports = (RED: NodeAPI) => {
   RED.httpAdmin.get('/edgeloom/preview/:id', RED.auth.needsPermission('edge-preview.read'), async (request, response) => {
     const found = previews.get(String(request.params.id));
     if (!found) {
-      response.status(404).json({ code: 'EDGE_SETTING', message: 'No such preview is deployed' });
+      // Not deployed yet, or disabled: nothing to show, and no fault of the editor that asks.
+      response.status(204).end();
       return;
     }
     const { preview, node } = found;

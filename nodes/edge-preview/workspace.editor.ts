@@ -104,8 +104,8 @@ class ShownPreview {
     });
     this.request = request;
     request.then(
-      (view: View | undefined) => this.answered(view, request.getResponseHeader('ETag') ?? ''),
-      () => this.missing(request.status),
+      (view: View | undefined) => this.answered(request.status, view, request.getResponseHeader('ETag') ?? ''),
+      () => this.answered(request.status),
     );
   }
 
@@ -118,27 +118,17 @@ class ShownPreview {
     this.drawing.group.remove();
   }
 
-  /** `view` is absent where the picture is still the same (304). */
-  private answered(view: View | undefined, tag: string): void {
+  /** 200 with a view; 304 where it is still the same; 204 where the node is not deployed; anything else is a runtime away. */
+  private answered(status: number, view?: View, tag = ''): void {
+    // Stopped while it was on its way.
     if (!this.request) return;
     this.request = undefined;
-    if (view) {
+    if (view || status === 204) {
       this.view = view;
       this.tag = tag;
       this.redraw();
     }
-    this.askIn(1000 / rateOf(this.node));
-  }
-
-  private missing(status: number): void {
-    if (!this.request) return;
-    this.request = undefined;
-    if (status === 404) {
-      this.view = undefined;
-      this.tag = '';
-      this.redraw();
-    }
-    this.askIn(PATIENCE_MS);
+    this.askIn(status === 200 || status === 304 ? 1000 / rateOf(this.node) : PATIENCE_MS);
   }
 
   private askIn(milliseconds: number): void {
