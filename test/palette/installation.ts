@@ -32,6 +32,13 @@ export class Installation {
     return join(this.folder, 'user');
   }
 
+  /** A user's own, not the settings of the npm that runs these tests, but for where packages come from. */
+  get environment(): NodeJS.ProcessEnv {
+    const kept = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name));
+    // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
+    return { ...Object.fromEntries(kept), ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
+  }
+
   /** Another user directory with the same packages, as hard links. */
   async copy(name: string): Promise<string> {
     const userDir = join(this.folder, name);
@@ -62,17 +69,6 @@ export class Installation {
   }
 
   private async npm(cwd: string, args: string[]): Promise<void> {
-    const env = {
-      // Not the settings of the npm that runs these tests, but for where packages come from.
-      ...Object.fromEntries(
-        Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name)),
-      ),
-      // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
-      ONNXRUNTIME_NODE_INSTALL: 'skip',
-      npm_config_audit: 'false',
-      npm_config_fund: 'false',
-      npm_config_update_notifier: 'false',
-    };
-    await run('npm', [...args, '--loglevel=error'], { cwd, env, maxBuffer: 16e6 });
+    await run('npm', [...args, '--loglevel=error'], { cwd, env: this.environment, maxBuffer: 16e6 });
   }
 }

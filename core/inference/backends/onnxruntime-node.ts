@@ -124,7 +124,7 @@ function fromOrt(tensor: OnnxRuntime.Tensor): TensorValue {
   };
 }
 
-const INSTALL = 'In the Node-RED user directory run: npm install --ignore-scripts onnxruntime-node';
+const INSTALL = 'Run "npm install --ignore-scripts onnxruntime-node" in the Node-RED user directory and restart Node-RED';
 
 function runtime(): typeof OnnxRuntime {
   try {
