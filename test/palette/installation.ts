@@ -20,7 +20,7 @@ export class Installation {
       mkdirSync(installation.userDir);
       writeFileSync(join(installation.userDir, 'package.json'), JSON.stringify({ name: 'node-red-project', version: '0.0.1' }));
       const omit = options.omit ? [`--omit=${options.omit}`] : [];
-      await installation.npm(installation.userDir, ['install', '--prefer-offline', ...omit, join(folder, tarball ?? '')]);
+      await installation.npm(installation.userDir, ['install', ...omit, join(folder, tarball ?? '')]);
     } catch (error) {
       installation.remove();
       throw error;
@@ -36,7 +36,13 @@ export class Installation {
   get environment(): NodeJS.ProcessEnv {
     const kept = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name));
     // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
-    return { ...Object.fromEntries(kept), ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
+    return {
+      ...Object.fromEntries(kept),
+      ONNXRUNTIME_NODE_INSTALL: 'skip',
+      npm_config_audit: 'false',
+      npm_config_fund: 'false',
+      npm_config_prefer_offline: 'true',
+    };
   }
 
   /** Another user directory with the same packages, as hard links. */

@@ -19,7 +19,7 @@ const FLOW: FlowNode[] = [
   { id: 'tab', type: 'tab', label: 'Flow' },
   { ...PLACE, id: 'replay', type: 'edge-replay', source: 'sample', loop: true, wires: [['infer', 'prepare', 'preview']] },
   { ...PLACE, id: 'infer', type: 'edge-infer', model: '', wires: [[]] },
-  { ...PLACE, id: 'prepare', type: 'edge-prepare', output: 'picture', width: '160', height: '120', fit: 'stretch', wires: [[]] },
+  { ...PLACE, id: 'prepare', type: 'edge-prepare', wires: [[]] },
   { ...PLACE, id: 'preview', type: 'edge-preview', wires: [[]] },
 ];
 

@@ -120,7 +120,7 @@ describe('without its engine', () => {
       code: 'EDGE_RUNTIME_MISSING',
       message:
         'The inference runtime is not installed: onnxruntime-node is not installed. ' +
-        'In the Node-RED user directory run: npm install --ignore-scripts onnxruntime-node',
+        'Run "npm install --ignore-scripts onnxruntime-node" in the Node-RED user directory and restart Node-RED',
     });
   });
 
