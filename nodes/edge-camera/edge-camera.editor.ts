@@ -25,7 +25,7 @@ interface TestAnswer {
   picture: string;
 }
 
-RED.nodes.registerType<EdgeCamera, EdgeCamera, CameraSecrets>('edge-camera', {
+RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   category: 'edge AI-input',
   color: '#A6D8C8',
   defaults: {
@@ -66,7 +66,7 @@ RED.nodes.registerType<EdgeCamera, EdgeCamera, CameraSecrets>('edge-camera', {
   oneditprepare() {
     useStyle();
     const form = field('node-input-url').closest<HTMLElement>('.edge-form')!;
-    openSections(form, { timeout: { value: '10' }, insecure: { value: false } }, this);
+    openSections(form, this);
     const button = field<HTMLButtonElement>('edge-camera-test');
     button.addEventListener('click', () => {
       button.disabled = true;
