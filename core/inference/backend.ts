@@ -4,7 +4,7 @@ export type Tensors = Record<string, TensorValue>;
 
 /** How a session is made. Everything here is part of the session's identity: two leases with equal options share one session. */
 export interface SessionOptions {
-  /** Threads inside one run; by default min(4, cores - 1). */
+  /** Threads inside one run; by default min(4, cores - 1), and every core up to 4 for a slow model that gains by it. */
   threads?: number;
   executionProvider?: 'cpu';
   /** Sum int8 products exactly where the CPU would saturate (x64 without VNNI). Costs time; not needed by models quantized for it. */

@@ -1,7 +1,6 @@
 import { EdgeError } from '../errors';
 import type { SessionOptions, Tensors } from './backend';
 import { DEFAULT_BACKEND } from './backends';
-import { defaultThreads } from './backends/onnxruntime-node';
 import { openSession } from './placement';
 import type { RunResult, Session, SessionInfo, SessionStats } from './session';
 import { within } from './within';
@@ -84,14 +83,9 @@ export class InferenceHost {
   }
 
   private open(key: string, spec: SessionSpec): Entry {
-    const options = { ...spec.options, threads: spec.options?.threads ?? defaultThreads() };
-    const opening = openSession({
-      path: spec.path,
-      backend: spec.backend ?? DEFAULT_BACKEND,
-      placement: spec.placement ?? 'auto',
-      options,
-    });
-    const entry: Entry = { sha256: spec.sha256, opening, leases: 0 };
+    const { path, sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} } = spec;
+    const opening = openSession({ path, sha256, backend, placement, options });
+    const entry: Entry = { sha256, opening, leases: 0 };
     this.entries.set(key, entry);
     opening.then(
       (session) => {
@@ -166,6 +160,6 @@ class SessionLease implements Lease {
 }
 
 function keyOf({ sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} }: SessionSpec): string {
-  const { threads = defaultThreads(), executionProvider = 'cpu', preciseInt8 = false } = options;
+  const { threads = 'auto', executionProvider = 'cpu', preciseInt8 = false } = options;
   return JSON.stringify([sha256, backend, placement, threads, executionProvider, preciseInt8]);
 }

@@ -12,6 +12,8 @@ export interface SessionInfo {
   medianMs?: number;
   /** Threads inside one run. */
   threads: number;
+  /** Sentences for whoever looks after the model: what was measured and chosen. */
+  notes: string[];
   inputs: readonly TensorInfo[];
   outputs: readonly TensorInfo[];
 }
@@ -58,6 +60,7 @@ export interface SessionStats {
 /** What opens a model in a place. */
 export interface OpenSpec {
   path: string;
+  sha256: string;
   backend: string;
   options: SessionOptions;
 }

@@ -1,7 +1,7 @@
 import { isFixed } from '../measure';
 import type { OpenSpec, Session } from '../session';
 import { MainSession } from './main';
-import { WorkerSession } from './worker';
+import { openWorker } from './threads';
 
 /** Milliseconds under which a run is cheaper than the way to another thread and back. */
 const TINY_MS = 0.3;
@@ -12,11 +12,11 @@ const TINY_MS = 0.3;
  */
 export async function openSession(spec: OpenSpec & { placement: 'auto' | 'worker' | 'main' }): Promise<Session> {
   if (spec.placement === 'main') return MainSession.open(spec);
-  const { session, ready } = await WorkerSession.open(spec);
+  const { session, ready } = await openWorker(spec);
   if (spec.placement === 'worker') return session;
   const { medianMs, batchable, inputs } = ready;
   const tiny = medianMs !== undefined && medianMs < TINY_MS && (batchable || isFixed(inputs));
   if (!tiny) return session;
   await session.close();
-  return MainSession.open(spec, { medianMs, batchable });
+  return MainSession.open({ ...spec, options: { ...spec.options, threads: session.info.threads } }, { medianMs, batchable });
 }

@@ -62,6 +62,7 @@ export class WorkerSession implements Session {
       placement: 'worker',
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
+      notes: [],
       inputs: ready.inputs,
       outputs: ready.outputs,
     };

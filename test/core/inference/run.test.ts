@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { convolutionalModel, denseModel, type Graph, onnxModel } from '../../../bench/support/graph';
+import { defaultThreads } from '../../../core/inference/backends/onnxruntime-node';
 import { InferenceHost, type Lease } from '../../../core/inference/host';
 import { ELEMENT_ARRAYS, type ElementType, type TensorValue } from '../../../core/message/tensor';
 import { modelFolder } from '../../support/models';
@@ -209,6 +211,17 @@ describe('placement', () => {
         expect(values[at]).toBeCloseTo(value, 5);
       });
     }
+  });
+
+  it('tries every core for a slow model and says what it found, unless it was told how many to use', async () => {
+    const bytes = convolutionalModel(256, 48, 8);
+    const { info } = await open('slowest', bytes, 'auto');
+    const tried = Math.min(4, availableParallelism()) > defaultThreads();
+    expect(info.notes).toEqual(
+      tried ? [expect.stringMatching(/^With \d threads a run takes [\d.]+ ms, with \d [\d.]+ ms$/)] : [],
+    );
+    const spec = { path: write('slowest.onnx', bytes), sha256: 'slowest', placement: 'worker', options: { threads: 1 } } as const;
+    expect((await host.acquire(spec)).info).toMatchObject({ threads: 1, notes: [] });
   });
 
   it('leaves the event loop its turns while a model is run without a pause', async () => {
