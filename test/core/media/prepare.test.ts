@@ -145,8 +145,8 @@ describe('an edited picture', () => {
   test('damaged pictures are refused', async () => {
     const whole = await noise(100, 100).png().toBuffer();
     const frame = pictureFrame(whole.subarray(0, 3000));
-    for (const attempt of [prepareFrame(frame, {}), prepareJpeg(frame, {}), prepareTensor(frame, target)]) {
-      await expect(attempt).rejects.toMatchObject({ code: 'EDGE_IMAGE_TRUNCATED' });
+    for (const attempt of [() => prepareFrame(frame, {}), () => prepareJpeg(frame, {}), () => prepareTensor(frame, target)]) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'EDGE_IMAGE_TRUNCATED' });
     }
   });
 });
