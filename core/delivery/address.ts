@@ -37,6 +37,8 @@ export function parseBrokerAddress(text: string, secure = false): BrokerAddress 
     const named = (scheme ?? 'mqtt').toLowerCase();
     if (!Object.hasOwn(PROTOCOLS, named))
       throw new Error(`the protocol ${named.slice(0, 20)} is not one of mqtt, mqtts, ws, wss`);
+    // The URL standard would skip further slashes.
+    if (rest!.startsWith('/')) throw new TypeError(rest);
     url = new URL(`http://${rest}`);
     if (url.username !== '' || url.password !== '') throw new Error('it holds a user name or password');
     if (url.search !== '' || url.hash !== '') throw new Error('it has a ? or # in it');

@@ -45,7 +45,9 @@ export interface SessionOptions {
   waiting?: number;
 }
 
-const DEFAULTS = { keepaliveSeconds: 30, connectTimeoutMs: 15_000, acknowledgementTimeoutMs: 20_000, window: 100, waiting: 1000 };
+const DEFAULTS = { keepaliveSeconds: 30, connectTimeoutMs: 15_000, acknowledgementTimeoutMs: 20_000, waiting: 1000 };
+/** MQTT 5 brokers say how many they take at once; of 3.1.1 ones the common mosquitto cuts a client off that has more than 20. */
+const WINDOW = { 4: 20, 5: 100 } as const;
 /** How long a clean end waits: for acknowledgements on their way, then for the broker to close. */
 const DRAIN_MS = 2000;
 const FAREWELL_MS = 1000;
@@ -81,7 +83,7 @@ export class MqttSession implements Outlet {
     options: SessionOptions,
     closed: Promise<EdgeError | undefined>,
   ) {
-    this.window = Math.min(options.window ?? DEFAULTS.window, client.serverProperties?.receiveMaximum ?? 65_535);
+    this.window = Math.min(options.window ?? WINDOW[options.version], client.serverProperties?.receiveMaximum ?? 65_535);
     this.waitingLimit = options.waiting ?? DEFAULTS.waiting;
     this.timeoutMs = options.acknowledgementTimeoutMs ?? DEFAULTS.acknowledgementTimeoutMs;
     this.closed = closed.then((reason) => {
