@@ -27,8 +27,8 @@ export interface Announcement {
 
 export interface SessionOptions {
   address: BrokerAddress;
-  /** 4 is MQTT 3.1.1. */
-  version: 4 | 5;
+  /** 4 is MQTT 3.1.1; `auto` is 5, or 4 where the broker knows no more. */
+  version: 4 | 5 | 'auto';
   clientId: string;
   username?: string;
   password?: string;
@@ -80,7 +80,7 @@ export class MqttSession implements Outlet {
   /** Made by openSession(), once the broker has accepted. */
   constructor(
     private readonly client: MqttClient,
-    options: SessionOptions,
+    options: Versioned,
     closed: Promise<EdgeError | undefined>,
   ) {
     this.window = Math.min(options.window ?? WINDOW[options.version], client.serverProperties?.receiveMaximum ?? 65_535);
@@ -192,7 +192,26 @@ export class MqttSession implements Outlet {
  * Connect once.
  * @throws EDGE_BROKER_NAME, _UNREACHABLE, _TLS, _CREDENTIALS, _REFUSED or _PROTOCOL, never with a secret in the text.
  */
-export function openSession(options: SessionOptions, signal?: AbortSignal): Promise<MqttSession> {
+export async function openSession(options: SessionOptions, signal?: AbortSignal): Promise<MqttSession> {
+  const { version } = options;
+  if (version !== 'auto') return openVersion({ ...options, version }, signal);
+  try {
+    return await openVersion({ ...options, version: 5 }, signal);
+  } catch (thrown) {
+    if (signal?.aborted || !mayBeOlder(thrown)) throw thrown;
+    return openVersion({ ...options, version: 4 }, signal);
+  }
+}
+
+type Versioned = SessionOptions & { version: 4 | 5 };
+
+/** A broker of 3.1.1 refuses MQTT 5 with return code 1, or just closes (3.1.1, section 3.1.2.2); one of 5 says 132. */
+function mayBeOlder(thrown: unknown): boolean {
+  const cause = thrown instanceof EdgeError ? (thrown.cause as { code?: unknown } | undefined) : undefined;
+  return cause?.code === 1 || cause?.code === 132 || cause?.code === 'ECONNRESET';
+}
+
+function openVersion(options: Versioned, signal?: AbortSignal): Promise<MqttSession> {
   const address = showBrokerAddress(options.address);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) throw offline();
@@ -238,7 +257,7 @@ export function openSession(options: SessionOptions, signal?: AbortSignal): Prom
 }
 
 /** A client of mqtt.js that does not act on its own: it connects when told, once, and its inbound bytes are guarded. */
-function makeClient(options: SessionOptions, note: (thrown: unknown) => void): MqttClient {
+function makeClient(options: Versioned, note: (thrown: unknown) => void): MqttClient {
   const { address, version, tls } = options;
   const secure = address.protocol === 'mqtts' || address.protocol === 'wss';
   const settings: IClientOptions = {

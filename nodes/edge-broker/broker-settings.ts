@@ -23,6 +23,8 @@ export interface BrokerCredentials {
   password?: unknown;
 }
 
+const VERSIONS = { auto: 'auto', '5': 5, '3.1.1': 4 } as const;
+
 /**
  * The dialog's values as options of a connection.
  * @param tls of the chosen tls-config node; null where none is chosen.
@@ -34,7 +36,7 @@ export function brokerOptions(config: BrokerConfig, credentials: BrokerCredentia
   if (password !== undefined && typeof password !== 'string') throw invalidSetting('password', 'a text', typeof password);
   return {
     address: parseBrokerAddress(textSetting('address', config.address), tls !== null),
-    version: choiceSetting('MQTT version', config.version, ['5', '3.1.1']) === '5' ? 5 : 4,
+    version: VERSIONS[choiceSetting('MQTT version', config.version, ['auto', '5', '3.1.1'])],
     // 23 letters and digits at most are what every 3.1.1 broker takes.
     clientId: textSetting('client id', config.clientId, `edgeloom${randomBytes(6).toString('hex')}`),
     keepaliveSeconds: numberSetting('keep alive', config.keepalive, { min: 0, max: 65_535, fallback: 30, integer: true }),

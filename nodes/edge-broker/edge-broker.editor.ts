@@ -31,7 +31,7 @@ RED.nodes.registerType<EdgeBroker, Credentials>('edge-broker', {
     name: { value: '' },
     address: { value: 'mqtt://localhost:1883', validate: both(required(), matching(address, 'broker')) },
     tls: { value: '', type: 'tls-config', required: false },
-    version: { value: '5' },
+    version: { value: 'auto' },
     clientId: { value: '', validate: matching(/^\S{1,128}$/, 'clientId') },
     keepalive: { value: '30', validate: numberFrom(0, 65_535, { integer: true }) },
     statusTopic: { value: '', validate: matching(/^[^#+{}\0]+$/, 'plainTopic') },

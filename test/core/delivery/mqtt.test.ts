@@ -216,6 +216,13 @@ describe('the embedded broker', () => {
     expect(topics()).toEqual([0, 1, 2].map((qos) => `way/${way}/${qos}`));
   });
 
+  it('is spoken to in the version it knows', async () => {
+    const session = await openSession(options(`127.0.0.1:${broker.tcp}`, { version: 'auto' }));
+    await session.publish(message('older', 'x'));
+    await session.end();
+    await until(() => broker.received.some(({ topic }) => topic === 'older'), 'the message');
+  });
+
   it('says that it does not speak MQTT 5', async () => {
     await expect(openSession(options(`127.0.0.1:${broker.tcp}`))).rejects.toMatchObject({
       code: 'EDGE_BROKER_REFUSED',
