@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../support/needs';
 
@@ -35,9 +35,12 @@ export class Installation {
   /** A user's own, not the settings of the npm that runs these tests, but for where packages come from. */
   get environment(): NodeJS.ProcessEnv {
     const kept = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name));
-    // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
+    // `npm test` puts the packages' own programs first, and one of them is an older npm.
+    const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.endsWith(join('node_modules', '.bin')));
     return {
       ...Object.fromEntries(kept),
+      PATH: folders.join(delimiter),
+      // The CUDA libraries that onnxruntime-node's install script would fetch are not what is tested here.
       ONNXRUNTIME_NODE_INSTALL: 'skip',
       npm_config_audit: 'false',
       npm_config_fund: 'false',
