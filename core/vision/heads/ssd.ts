@@ -11,7 +11,8 @@ import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
  * column = id - 1, and an empty label in the ten columns that COCO never used, which are then never reported. A model that
  * keeps the background has 91 columns and an empty label first.
  *
- * Parameters: `logits`; `classAgnostic`.
+ * Parameters: `logits`; `classAgnostic`; `multiLabel` (false: an anchor is its best class, what a flow wants; true: it is every
+ * class above the threshold, as in the published evaluation, worth 0.01 AP at a threshold of 0.01).
  */
 export const ssd: DetectionHead = {
   id: 'ssd',
@@ -39,6 +40,19 @@ export const ssd: DetectionHead = {
     const logits = givesLogits(settings);
     const start = searchStart(settings);
     const candidates = new Candidates();
+    const add = (anchor: number, index: number, value: number) => {
+      const at = 4 * anchor;
+      candidates.add(
+        boxes[at + 1]! * input.width,
+        boxes[at]! * input.height,
+        boxes[at + 3]! * input.width,
+        boxes[at + 2]! * input.height,
+        logits ? sigmoid(value) : value,
+        index,
+        anchor,
+      );
+    };
+    const multiLabel = settings.parameters?.multiLabel === true;
     for (let anchor = 0; anchor < anchors; anchor++) {
       let best = start;
       let bestClass = -1;
@@ -48,21 +62,15 @@ export const ssd: DetectionHead = {
         const value = scores.data[from + index]!;
         if (!(value <= best)) {
           if (Number.isNaN(value)) throw notFinite();
+          if (multiLabel) {
+            add(anchor, index, value);
+            continue;
+          }
           best = value;
           bestClass = index;
         }
       }
-      if (bestClass < 0) continue;
-      const at = 4 * anchor;
-      candidates.add(
-        boxes[at + 1]! * input.width,
-        boxes[at]! * input.height,
-        boxes[at + 3]! * input.width,
-        boxes[at + 2]! * input.height,
-        logits ? sigmoid(best) : best,
-        bestClass,
-        anchor,
-      );
+      if (bestClass >= 0) add(anchor, bestClass, best);
     }
     return toDetections(candidates, context);
   },
