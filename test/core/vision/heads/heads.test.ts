@@ -275,6 +275,19 @@ describe('the yolov8 head', () => {
   });
 });
 
+describe('the ssd head', () => {
+  it('takes the best class of an anchor, or every class where the manifest says so', () => {
+    const boxes = { shape: [1, 1, 4], set: { '0,0,2': 1, '0,0,3': 1 } };
+    const found = outputs({ scores: { shape: [1, 1, 3], set: { '0,0,0': 0.5, '0,0,2': 0.8 } }, boxes });
+    const labelsWith = (parameters: Record<string, unknown>) =>
+      headNamed('ssd')
+        .decode(found, { input: { width: 300, height: 300 }, labels: ['a', 'b', 'c'], settings: settings('ssd', { parameters }) })
+        .map((detection) => detection.label);
+    expect(labelsWith({})).toEqual(['c']);
+    expect(labelsWith({ multiLabel: true })).toEqual(['c', 'a']);
+  });
+});
+
 describe('a score threshold', () => {
   const input = { width: 300, height: 300 };
   const reported = (value: number, scoreThreshold: number, parameters = {}) => {
