@@ -28,23 +28,26 @@ export async function openWorker(spec: OpenSpec): Promise<{ session: WorkerSessi
   const more = Math.min(4, availableParallelism());
   const { medianMs } = few.ready;
   if (medianMs === undefined || medianMs < SLOW_MS || more <= defaultThreads()) return few;
+  // One after the other, never side by side: two copies of a large model are more than a small computer has room for.
+  await few.session.close();
   const many = await opened(spec, { threads: more }).catch(() => undefined);
-  if (!many) return few;
-  const gain = medianMs / (many.ready.medianMs ?? Number.POSITIVE_INFINITY);
-  const note = `With ${more} threads a run takes ${figure(many.ready.medianMs)} ms, with ${defaultThreads()} ${figure(medianMs)} ms`;
-  const [kept, other] = gain >= WORTH ? [many, few] : [few, many];
-  await other.session.close();
-  kept.session.info.notes.push(note);
-  choices.set(key, { threads: kept.session.info.threads, note });
-  return kept;
+  const choice: Choice = { threads: defaultThreads() };
+  choices.set(key, choice);
+  if (many) {
+    const manyMs = many.ready.medianMs ?? Number.POSITIVE_INFINITY;
+    choice.note = `With ${more} threads a run takes ${manyMs.toFixed(1)} ms, with ${defaultThreads()} ${medianMs.toFixed(1)} ms`;
+    if (medianMs / manyMs >= WORTH) {
+      choice.threads = more;
+      many.session.info.notes.push(choice.note);
+      return many;
+    }
+    await many.session.close();
+  }
+  return opened(spec, choice);
 }
 
 async function opened(spec: OpenSpec, { threads, note }: Choice): Promise<{ session: WorkerSession; ready: Ready }> {
   const result = await WorkerSession.open({ ...spec, options: { ...spec.options, threads } });
   if (note !== undefined) result.session.info.notes.push(note);
   return result;
-}
-
-function figure(milliseconds: number | undefined): string {
-  return milliseconds?.toFixed(1) ?? '?';
 }
