@@ -79,7 +79,10 @@ async function folderRecording(folder: string, name: string, rate: number): Prom
     count: files.length,
     async *play(onError) {
       for (const [index, file] of files.entries()) {
-        const frame = await readPictureFile(join(folder, file)).catch((thrown: unknown) => onError(asEdgeError(thrown)));
+        const frame = await readPictureFile(join(folder, file)).catch((thrown: unknown) => {
+          onError(asEdgeError(thrown));
+          return null;
+        });
         if (frame) yield { frame, at: (index * 1000) / rate };
       }
     },

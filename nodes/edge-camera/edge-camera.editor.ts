@@ -58,7 +58,7 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   label() {
     if (this.name) return this.name;
     // Only the host: the rest of an address may hold a password.
-    return /^(?:https?:\/\/)?(?:[^/@]*@)?([^/:?#\s]+)/i.exec(this.url ?? '')?.[1] || this._('edge-camera.label.node');
+    return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?([^/:?#\s]+)/i.exec(this.url ?? '')?.[1] || this._('edge-camera.label.node');
   },
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
@@ -102,6 +102,8 @@ function show(text: string, state: 'asking' | 'picture' | 'error', picture?: str
   if (!result) return;
   result.hidden = false;
   result.className = `edge-notice${state === 'error' ? ' edge-error' : ''}`;
+  // The bar at the side is for warnings and errors.
+  result.style.borderLeftColor = state === 'error' ? '' : 'transparent';
   const words = document.createElement('span');
   words.textContent = text;
   result.replaceChildren(words);

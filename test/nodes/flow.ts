@@ -27,10 +27,10 @@ export function inbox(id: string): Inbox {
   };
 }
 
-/** Load a flow into a real Node-RED; every node gets a place on the workspace, or the helper takes it for a config node. */
+/** Load a flow into a real Node-RED; every node gets a place on the workspace but those marked as `config`. */
 export function load(nodes: NodeSets, flow: Record<string, unknown>[], credentials: Record<string, unknown> = {}): Promise<void> {
-  const placed = flow.map((node, index) =>
-    node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
+  const placed = flow.map(({ config, ...node }, index) =>
+    config || node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
   );
   // The helper's RED lacks the hooks that Node-RED gives every node.
   const sets = [nodes].flat().map((set) => (RED: NodeAPI) => set(Object.assign(RED, { hooks })));
