@@ -64,10 +64,9 @@ export class ModelOwner implements ModelProvider {
         await task.close();
         throw new EdgeError('EDGE_SESSION_CLOSED', model.manifest.id);
       }
-      this.tasks.add(task);
       const { medianMs } = task.info.session;
       this.tell({ phase: 'ready', ...(medianMs === undefined ? {} : { medianMs }) });
-      return task;
+      return this.counted(task);
     } catch (thrown) {
       const error = asEdgeError(thrown, 'EDGE_RUNTIME_FAILED');
       this.tell({ phase: 'error', error });
@@ -91,6 +90,20 @@ export class ModelOwner implements ModelProvider {
     this.closing.abort();
     await Promise.all([...this.tasks].map((task) => task.close()));
     this.tasks.clear();
+  }
+
+  /** Known until its user closes it. */
+  private counted(task: Task): Task {
+    this.tasks.add(task);
+    return {
+      info: task.info,
+      concurrency: task.concurrency,
+      run: (payload, signal) => task.run(payload, signal),
+      close: () => {
+        this.tasks.delete(task);
+        return task.close();
+      },
+    };
   }
 
   private resolve(): Promise<Resolved> {

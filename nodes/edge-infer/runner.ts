@@ -92,11 +92,10 @@ export class Runner {
   }
 
   private async work(payload: unknown): Promise<Settled> {
-    const loading = this.task;
     try {
-      return { outcome: await (await loading).run(payload) };
+      const task = await this.task;
+      return { outcome: await task.run(payload) };
     } catch (thrown) {
-      if (asEdgeError(thrown).code === 'EDGE_WORKER_EXITED') this.reopen(loading);
       return { thrown };
     }
   }
@@ -118,17 +117,6 @@ export class Runner {
       },
     );
     return loading;
-  }
-
-  /** The worker died under its model: once for however many runs it took with it. */
-  private reopen(dead: Promise<Task>): void {
-    if (this.closed || this.task !== dead) return;
-    this.task = dead
-      .then((task) => task.close())
-      .then(
-        () => this.load(),
-        () => this.load(),
-      );
   }
 }
 

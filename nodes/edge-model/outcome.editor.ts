@@ -15,7 +15,7 @@ export interface Outcome {
     tensors?: Record<string, { shape: number[]; type: string }>;
   };
   timings: { prepare: number; queue: number; run: number; decode: number };
-  session: { placement: string; threads: number; backend: string; engineVersion: string };
+  session: { placement: string; threads: number; backend: string; engineVersion: string; notes?: string[] };
   warnings: string[];
   /** The packaged picture as a data URL, where none was sent. */
   sample?: string;
@@ -53,7 +53,8 @@ export async function showOutcome(place: HTMLElement, outcome: Outcome, picture:
     document.createElement('br'),
     t('edge-model.outcome.timings', { ...figures, threads, backend, version: engineVersion }),
   );
-  place.replaceChildren(canvas, caption, ...outcome.warnings.map((warning) => notice(warning)));
+  const remarks = [...outcome.warnings, ...(outcome.session.notes ?? [])];
+  place.replaceChildren(canvas, caption, ...remarks.map((remark) => notice(remark)));
 }
 
 /** Line and letters are drawn in the picture's own pixels, so they grow with it. */

@@ -87,7 +87,14 @@ function parseJson(line: string): unknown {
   }
 }
 
+/** As Node-RED does at deploy, a value that is wholly `${NAME}` is taken from the environment. */
 function configOf(value: unknown): ModelConfig {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new EdgeError('EDGE_INPUT_TYPE', 'the settings are not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new EdgeError('EDGE_INPUT_TYPE', 'the settings are not an object');
+  }
+  const fields = Object.entries(value).map(([name, said]) => {
+    const variable = typeof said === 'string' ? /^\$\{([^}]+)\}$/.exec(said)?.[1] : undefined;
+    return [name, variable === undefined ? said : (process.env[variable] ?? said)];
+  });
+  return Object.fromEntries(fields);
 }

@@ -32,7 +32,7 @@ const settings = () => ({
 describe('the admin routes of edge-model', () => {
   let nodeRed: NodeRed;
   beforeAll(async () => {
-    nodeRed = await NodeRed.start();
+    nodeRed = await NodeRed.start({ env: { EDGELOOM_TEST_MODEL: file } });
   }, 60_000);
   afterAll(() => nodeRed?.stop(), 30_000);
 
@@ -70,6 +70,11 @@ describe('the admin routes of edge-model', () => {
       graph: { inputs: [{ name: 'image', type: 'float32', shape: [1, 3, 32, 32] }] },
     });
     expect((await post('edgeloom/model/inspect', settings())).answer).toMatchObject({ missing: [] });
+  });
+
+  it('take a value from the environment as Node-RED will at deploy', async () => {
+    const { answer } = await post('edgeloom/model/inspect', { ...settings(), source: `\${EDGELOOM_TEST_MODEL}` });
+    expect(answer).toMatchObject({ missing: [] });
   });
 
   it('try a model on a picture before anything is deployed', async () => {
