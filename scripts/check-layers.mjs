@@ -63,7 +63,7 @@ function faultsOfNode(file, target, typeOnly, at) {
   if (!target.startsWith('core/')) return [`${at} imports what is not shipped: ${target}`];
   if (isEditor(file)) return typeOnly ? [] : [`${at} the editor's half uses only types of the engine: ${target}`];
   if (own !== 'nodes/edge-infer') return [];
-  const ground = target === 'core/errors.ts' || target.startsWith('core/message/');
+  const ground = target === 'core/errors.ts' || (typeOnly && target.startsWith('core/message/'));
   return ground || target.startsWith('core/task/')
     ? []
     : [`${at} edge-infer uses core/task and nothing else of the engine: ${target}`];
