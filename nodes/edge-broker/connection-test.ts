@@ -2,8 +2,8 @@ import type { NodeAPI } from 'node-red';
 import { parseBrokerAddress, showBrokerAddress } from '../../core/delivery/address';
 import { openSession, type TlsSettings } from '../../core/delivery/session';
 import { asEdgeError, EdgeError } from '../../core/errors';
-import type { BrokerNode } from './broker-node';
-import { type BrokerConfig, brokerOptions } from './broker-settings';
+import type { BrokerNode } from '../common/broker-node';
+import { type BrokerConfig, type BrokerCredentials, brokerOptions } from './broker-settings';
 
 /** What the editor puts into a password field whose value only the runtime knows. */
 const STORED = '__PWRD__';
@@ -47,7 +47,7 @@ export function serveConnectionTest(RED: NodeAPI, tlsOf: (id: unknown) => TlsSet
   async function test(body: unknown): Promise<{ address: string; milliseconds: number }> {
     if (typeof body !== 'object' || body === null) throw new EdgeError('EDGE_SETTING', 'an empty request');
     const asked = body as TestRequest;
-    const deployed = typeof asked.id === 'string' ? (RED.nodes.getNode(asked.id) as BrokerNode | null) : null;
+    const deployed = typeof asked.id === 'string' ? (RED.nodes.getNode(asked.id) as BrokerNode<BrokerCredentials> | null) : null;
     const broker = deployed?.type === 'edge-broker' ? deployed : null;
     const expand = (value: unknown) => fromEnvironment(RED, value, broker);
     const config = Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, expand(value)])) as TestRequest;
@@ -67,7 +67,7 @@ export function serveConnectionTest(RED: NodeAPI, tlsOf: (id: unknown) => TlsSet
   }
 }
 
-function storedPassword(broker: BrokerNode | null, config: TestRequest): unknown {
+function storedPassword(broker: BrokerNode<BrokerCredentials> | null, config: TestRequest): unknown {
   if (!broker)
     throw new EdgeError('EDGE_SETTING', 'the stored password is not deployed yet', { mend: 'Type it again, or deploy first' });
   const secure = typeof config.tls === 'string' && config.tls !== '';
@@ -81,8 +81,8 @@ function storedPassword(broker: BrokerNode | null, config: TestRequest): unknown
 }
 
 /** `${NAME}` as Node-RED will put it in at the next deploy. */
-function fromEnvironment(RED: NodeAPI, value: unknown, broker: BrokerNode | null): unknown {
+function fromEnvironment(RED: NodeAPI, value: unknown, broker: BrokerNode<BrokerCredentials> | null): unknown {
   const name = typeof value === 'string' ? /^\$\{([^}]+)\}$/.exec(value.trim())?.[1] : undefined;
   if (name === undefined) return value;
-  return RED.util.evaluateNodeProperty(name, 'env', (broker ?? {}) as BrokerNode, {}) ?? '';
+  return RED.util.evaluateNodeProperty(name, 'env', (broker ?? {}) as BrokerNode<BrokerCredentials>, {}) ?? '';
 }

@@ -3,15 +3,15 @@ import { showBrokerAddress } from '../../core/delivery/address';
 import type { TlsSettings } from '../../core/delivery/session';
 import { SharedConnection } from '../../core/delivery/shared-connection';
 import { asEdgeError, EdgeError } from '../../core/errors';
+import type { BrokerNode } from '../common/broker-node';
 import { onClose } from '../common/on-input';
-import type { BrokerNode } from './broker-node';
-import { type BrokerConfig, brokerOptions } from './broker-settings';
+import { type BrokerConfig, type BrokerCredentials, brokerOptions } from './broker-settings';
 import { serveConnectionTest } from './connection-test';
 
 type TlsNode = Node & { addTLSOptions(options: TlsSettings): TlsSettings; valid: boolean };
 
 module.exports = (RED: NodeAPI) => {
-  function EdgeBroker(this: BrokerNode, config: NodeDef & BrokerConfig) {
+  function EdgeBroker(this: BrokerNode<BrokerCredentials>, config: NodeDef & BrokerConfig) {
     RED.nodes.createNode(this, config);
     this.address = '';
     let shared: SharedConnection | undefined;

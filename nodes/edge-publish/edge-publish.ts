@@ -5,12 +5,12 @@ import { TopicTemplate } from '../../core/delivery/topic';
 import { EdgeError, invalidSetting } from '../../core/errors';
 import { toFrame } from '../../core/media/image-input';
 import { toJpeg } from '../../core/media/jpeg';
+import type { BrokerNode } from '../common/broker-node';
 import { construct } from '../common/construct';
 import { onClose, onInput } from '../common/on-input';
 import { reportError } from '../common/report';
 import { choiceSetting, flagSetting, numberSetting, textSetting } from '../common/settings';
 import { clearStatus, status } from '../common/status';
-import type { BrokerNode } from '../edge-broker/broker-node';
 
 interface Config extends NodeDef {
   broker: string;

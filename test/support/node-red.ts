@@ -211,6 +211,7 @@ export class NodeRed {
       const settle = (settled: () => void) => {
         clearTimeout(timer);
         this.watchers.delete(look);
+        this.child.off('close', look);
         settled();
       };
       const look = () => {
