@@ -70,8 +70,12 @@ export class Histogram {
     }
   }
 
-  /** Ends of the range, always around zero, with the least mean squared error of rounding and clipping to 255 steps. */
+  /**
+   * Ends of the range, always around zero. What never goes below zero stands behind a Relu, where the strongest answers are
+   * the ones that count: all of it is kept. Elsewhere the ends with the least mean squared error of rounding and clipping.
+   */
   range(): [min: number, max: number] {
+    if (this.min >= 0) return [0, this.max];
     const low = Math.min(this.min, 0);
     const high = Math.max(this.max, 0);
     let best: [number, number] = [low, high];
