@@ -13,7 +13,7 @@ export function oursFlow(settings: Settings & { model?: string }): unknown[] {
   return [
     ...frame(settings, 'publish'),
     ...model,
-    { id: 'broker', type: 'edge-broker', url: `mqtt://127.0.0.1:${settings.broker}` },
+    { id: 'broker', type: 'edge-broker', address: `mqtt://127.0.0.1:${settings.broker}` },
     { ...at('infer', 2), type: 'edge-infer', model: settings.model ? 'model' : '', policy: 'wait', wires: [['publish']] },
     { ...at('publish', 3), type: 'edge-publish', broker: 'broker', topic: TOPIC, qos: '0', wires: [] },
   ];
