@@ -213,6 +213,17 @@ describe('placement', () => {
     }
   });
 
+  it('opens a model that declares an input too large to try, and says nothing of its time', async () => {
+    const huge: Graph = {
+      inputs: [{ name: 'x', shape: [1, 1_000_000, 1_000_000] }],
+      outputs: [{ name: 'y', shape: [1, 1_000_000, 1_000_000] }],
+      nodes: [{ operator: 'Relu', inputs: ['x'], outputs: ['y'] }],
+    };
+    const { info } = await open('huge', huge, 'auto');
+    expect(info.placement).toBe('worker');
+    expect(info).not.toHaveProperty('medianMs');
+  });
+
   it('tries every core for a slow model and says what it found, unless it was told how many to use', async () => {
     const bytes = convolutionalModel(256, 48, 8);
     const { info } = await open('slowest', bytes, 'auto');
