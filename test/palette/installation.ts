@@ -64,13 +64,14 @@ export class Installation {
     const packages = readdirSync(modules)
       .filter((name) => !name.startsWith('.'))
       .flatMap((name) => (name.startsWith('@') ? readdirSync(join(modules, name)).map((inner) => `${name}/${inner}`) : [name]));
-    const { stdout } = await run('du', ['-sk', '--apparent-size', ...packages], { cwd: modules });
-    return stdout
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t'))
-      .map(([kib = '0', name = '']) => ({ name, mb: (Number(kib) * 1024) / 1e6 }))
-      .sort((a, b) => b.mb - a.mb);
+    return (await measured(modules, packages)).sort((a, b) => b.mb - a.mb);
+  }
+
+  /** Megabytes of the inference runtime's libraries for every platform that its tarball carries. */
+  async runtimeSizes(): Promise<{ platform: string; mb: number }[]> {
+    const libraries = join(this.userDir, 'node_modules', 'onnxruntime-node', 'bin', 'napi-v6');
+    const platforms = readdirSync(libraries).flatMap((os) => readdirSync(join(libraries, os)).map((arch) => `${os}/${arch}`));
+    return (await measured(libraries, platforms)).map(({ name, mb }) => ({ platform: name, mb }));
   }
 
   remove(): void {
@@ -80,4 +81,11 @@ export class Installation {
   private async npm(cwd: string, args: string[]): Promise<void> {
     await run('npm', [...args, '--loglevel=error'], { cwd, env: this.environment, maxBuffer: 16e6 });
   }
+}
+
+/** Megabytes (10^6 bytes) of each folder. */
+async function measured(parent: string, folders: string[]): Promise<{ name: string; mb: number }[]> {
+  const { stdout } = await run('du', ['-sk', '--apparent-size', ...folders], { cwd: parent });
+  const lines = stdout.trim().split('\n');
+  return lines.map((line) => line.split('\t')).map(([kib = '0', name = '']) => ({ name, mb: (Number(kib) * 1024) / 1e6 }));
 }
