@@ -29,6 +29,9 @@ let ending;
 process.on('SIGINT', () => end(0));
 process.on('SIGTERM', () => end(0));
 process.on('SIGHUP', () => end(0));
+// A service manager's SIGTERM reaches npm and npm's shell, and not us: without them nobody is left to end this.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || end(0), 1000).unref();
 
 try {
   const demo = resolve(root, process.env.EDGELOOM_DEMO || '.edgeloom');
