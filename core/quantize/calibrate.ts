@@ -24,11 +24,15 @@ export function observable(bytes: Uint8Array): { model: Uint8Array; names: strin
   return { model: writeModel(model), names };
 }
 
-/** Run an observable model over typical inputs and say which ranges its activations take. */
+/**
+ * Run an observable model over typical inputs and say which ranges its activations take.
+ * @param whole names values of which nothing may be cut off, because the rare and strong ones are what counts: class scores
+ */
 export async function calibrate(
   run: Run,
   samples: AsyncIterable<Tensors> | Iterable<Tensors>,
   names: readonly string[],
+  whole: (name: string) => boolean = () => false,
 ): Promise<Ranges> {
   const observed = new Map(names.map((name) => [name, new Histogram()]));
   for await (const feeds of samples) {
@@ -38,7 +42,11 @@ export async function calibrate(
       if (value) histogram.add(value.data as Float32Array);
     }
   }
-  return Object.fromEntries([...observed].flatMap(([name, histogram]) => (histogram.empty ? [] : [[name, histogram.range()]])));
+  return Object.fromEntries(
+    [...observed].flatMap(([name, histogram]) =>
+      histogram.empty ? [] : [[name, whole(name) ? histogram.extremes() : histogram.range()]],
+    ),
+  );
 }
 
 const BINS = 4096;
@@ -70,14 +78,18 @@ export class Histogram {
     }
   }
 
+  /** The least and the greatest value, and zero. */
+  extremes(): [min: number, max: number] {
+    return [Math.min(this.min, 0), Math.max(this.max, 0)];
+  }
+
   /**
    * Ends of the range, always around zero. What never goes below zero stands behind a Relu, where the strongest answers are
    * the ones that count: all of it is kept. Elsewhere the ends with the least mean squared error of rounding and clipping.
    */
   range(): [min: number, max: number] {
     if (this.min >= 0) return [0, this.max];
-    const low = Math.min(this.min, 0);
-    const high = Math.max(this.max, 0);
+    const [low, high] = this.extremes();
     let best: [number, number] = [low, high];
     let least = this.error(low, high);
     for (let pass = 0; pass < 2; pass += 1) {
@@ -109,7 +121,7 @@ export class Histogram {
 
   /** Grow until the range holds all that was seen; neighbouring bins merge. */
   private cover(): void {
-    const [low, high] = [Math.min(this.min, 0), Math.max(this.max, 0)];
+    const [low, high] = this.extremes();
     if (this.width === 0) {
       if (high === low) return;
       this.least = low;

@@ -46,7 +46,7 @@ async function* pictures() {
 const { model, names } = observable(cocoSsd({ root, dist, pixels: 'centred' }));
 const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
 const run = ({ image }) => session.run({ image: new Tensor('uint8', image.data, image.shape) });
-const observed = await calibrate(run, pictures(), names);
+const observed = await calibrate(run, pictures(), names, (name) => name.startsWith('BoxPredictor_'));
 
 const ranges = Object.fromEntries(
   Object.entries(observed).map(([name, [min, max]]) => {
