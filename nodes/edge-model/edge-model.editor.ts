@@ -100,8 +100,9 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
   const sourceOf = (id: string) => (id === catalogue.default ? '' : `catalogue:${id}`);
   const choices: Choice[] = catalogue.models.map(({ id, title }) => ({ value: sourceOf(id), label: title }));
   choices.push({ value: 'own', label: t('edge-model.choice.own') });
-  const listed = choices.some(({ value }) => value === node.source);
-  fillSelect(choice, choices, listed ? node.source : 'own');
+  // A new configuration node has no property whose default is empty.
+  const chosen = node.source ?? '';
+  fillSelect(choice, choices, choices.some(({ value }) => value === chosen) ? chosen : 'own');
   const heads = catalogue.heads.map((head) => ({ value: head, label: head }));
   fillSelect(
     field<HTMLSelectElement>('node-config-input-head'),
