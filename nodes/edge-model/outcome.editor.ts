@@ -53,8 +53,8 @@ export async function showOutcome(place: HTMLElement, outcome: Outcome, picture:
     document.createElement('br'),
     t('edge-model.outcome.timings', { ...figures, threads, backend, version: engineVersion }),
   );
-  const remarks = [...outcome.warnings, ...(outcome.session.notes ?? [])];
-  place.replaceChildren(canvas, caption, ...remarks.map((remark) => notice(remark)));
+  for (const note of outcome.session.notes ?? []) caption.append(document.createElement('br'), note);
+  place.replaceChildren(canvas, caption, ...outcome.warnings.map((warning) => notice(warning)));
 }
 
 /** Line and letters are drawn in the picture's own pixels, so they grow with it. */
@@ -76,12 +76,13 @@ function drawBoxes(canvas: HTMLCanvasElement, image: HTMLImageElement, detection
     const text = `${label} ${(score * 100).toFixed(0)}%`;
     const lettering = { width: context.measureText(text).width + 6 * unit, height: 16 * unit };
     const top = Math.max(0, box.y - lettering.height);
+    const left = Math.max(0, Math.min(box.x - unit, width - lettering.width));
     context.strokeStyle = colour;
     context.strokeRect(box.x, box.y, box.width, box.height);
     context.fillStyle = colour;
-    context.fillRect(box.x - unit, top, lettering.width, lettering.height);
+    context.fillRect(left, top, lettering.width, lettering.height);
     context.fillStyle = '#000';
-    context.fillText(text, box.x + 2 * unit, top + 2 * unit);
+    context.fillText(text, left + 3 * unit, top + 2 * unit);
   }
 }
 
