@@ -42,6 +42,7 @@ RED.nodes.registerType<EdgeBroker, Credentials>('edge-broker', {
     user: { type: 'text' },
     password: { type: 'password' },
   },
+  paletteLabel: 'broker',
   label() {
     return this.name || this.address || 'edge-broker';
   },

@@ -62,6 +62,9 @@ export class Editor {
     const folder = join(ROOT, 'artifacts', 'screenshots', screenshots);
     mkdirSync(folder, { recursive: true });
     const editor = new Editor(browser, context, page, folder);
+    // Node-RED's tips of the day, which fail by themselves now and then.
+    const settings = { editor: { view: { 'view-show-tips': false } } };
+    await context.request.post(`${url}settings/user`, { data: settings });
     await page.goto(url);
     await page.waitForSelector('.red-ui-palette-node');
     await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
@@ -84,7 +87,7 @@ export class Editor {
     await entry.scrollIntoViewIfNeeded();
     const from = (await entry.boundingBox())!;
     const chart = (await page.locator('#red-ui-workspace-chart').boundingBox())!;
-    const to = { x: chart.x + 120 + (this.placed % 3) * 200, y: chart.y + 80 + Math.floor(this.placed / 3) * 90 };
+    const to = { x: chart.x + 120 + (this.placed % 2) * 350, y: chart.y + 80 + Math.floor(this.placed / 2) * 90 };
     await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2);
     await page.mouse.down();
     await page.mouse.move(to.x, to.y, { steps: 12 });
