@@ -1,7 +1,7 @@
 import type { Tensors } from '../inference/backend';
-import { foldAffine } from '../model/onnx/fold-affine';
-import { dataInputs, graphOf, readModel, writeModel } from '../model/onnx/graph';
+import { graphOf, writeModel } from '../model/onnx/graph';
 import { create, DataType, ValueInfoProtoSchema } from '../model/onnx/protobuf';
+import { prepareModel } from './prepare';
 import { type Ranges, rangesWanted } from './quantize';
 
 /** How often one run of the model is asked for, whoever runs it: a session, a worker, a test. */
@@ -13,10 +13,9 @@ export type Run = (feeds: Tensors) => Promise<Tensors>;
  */
 export function observable(bytes: Uint8Array): { model: Uint8Array; names: string[] } {
   const names = rangesWanted(bytes);
-  const model = readModel(bytes);
+  const model = prepareModel(bytes);
   const graph = graphOf(model);
-  foldAffine(graph);
-  const known = new Set([...graph.output, ...dataInputs(graph)].map(({ name }) => name));
+  const known = new Set([...graph.output, ...graph.input].map(({ name }) => name));
   for (const name of names.filter((wanted) => !known.has(wanted))) {
     const type = { value: { case: 'tensorType' as const, value: { elemType: DataType.FLOAT } } };
     graph.output.push(create(ValueInfoProtoSchema, { name, type }));

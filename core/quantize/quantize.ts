@@ -1,10 +1,11 @@
 import { EdgeError } from '../errors';
 import type { TensorValue } from '../message/tensor';
-import { dropUnread, foldAffine } from '../model/onnx/fold-affine';
-import { graphOf, Names, opsetOf, readModel, subgraphs, writeModel } from '../model/onnx/graph';
+import { dropUnread } from '../model/onnx/fold-affine';
+import { graphOf, Names, opsetOf, subgraphs, writeModel } from '../model/onnx/graph';
 import { operation } from '../model/onnx/node';
 import { create, type ModelProto, type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from '../model/onnx/protobuf';
 import { constant, constantValue } from '../model/onnx/tensor';
+import { prepareModel } from './prepare';
 import { quantizeWeights, roundEven } from './weights';
 
 /** The least and the greatest value that an activation takes, by its name in the graph. */
@@ -17,6 +18,9 @@ export interface QuantizeOptions {
   /** 'safe' (default) is exact on every processor; 'free' is finer and wrong on x64 without VNNI. */
   pairs?: 'safe' | 'free';
 }
+
+/** The first operator set with the integer convolution that ONNX Runtime fuses to. */
+const OLDEST_OPSET = 10;
 
 export interface Quantized {
   model: Uint8Array;
@@ -32,11 +36,17 @@ export interface Quantized {
  * No arithmetic depends on the machine: the same model and ranges give the same bytes everywhere.
  *
  * An operation is left in float when `keepFloat` names its output, or when a range of its inputs or output is not known.
- * @throws EDGE_MODEL_INVALID, EDGE_MODEL_EXTERNAL_DATA; EDGE_MODEL_UNSUPPORTED when there is nothing to quantize.
+ * @throws EDGE_MODEL_INVALID, EDGE_MODEL_EXTERNAL_DATA; EDGE_MODEL_UNSUPPORTED when there is nothing to quantize, or the
+ * model's operator set is older than the integer operators.
  */
 export function quantizeModel(bytes: Uint8Array, options: QuantizeOptions): Quantized {
-  const model = readModel(bytes);
-  foldAffine(graphOf(model));
+  const model = prepareModel(bytes);
+  const opset = opsetOf(model);
+  if (opset < OLDEST_OPSET) {
+    throw new EdgeError('EDGE_MODEL_UNSUPPORTED', `operator set ${opset}; 8 bits need ${OLDEST_OPSET}`, {
+      mend: 'Export the model anew',
+    });
+  }
   const writer = new QdqWriter(model, options);
   const made = new Set<string>();
   const plan = quantizable(model).map((step) => {
@@ -55,8 +65,7 @@ export function quantizeModel(bytes: Uint8Array, options: QuantizeOptions): Quan
 
 /** The values whose ranges `quantizeModel` can use: what to observe while calibrating. */
 export function rangesWanted(bytes: Uint8Array): string[] {
-  const model = readModel(bytes);
-  foldAffine(graphOf(model));
+  const model = prepareModel(bytes);
   return [...new Set(quantizable(model).flatMap(({ activations, result }) => [...activations, result]))];
 }
 
