@@ -53,6 +53,9 @@ function fetchTarball({ root, folder, cached, name, version }) {
     const [file] = readdirSync(temporary);
     if (!file) throw new Error(`npm pack ${name}@${version} gave nothing`);
     renameSync(join(temporary, file), cached);
+  } catch (cause) {
+    const mend = `make the npm registry reachable (npm config get registry), or put the package's tarball at ${cached}`;
+    throw new Error(`the build needs ${name}@${version} and could not fetch it: ${mend}`, { cause });
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
