@@ -39,7 +39,7 @@ interface Job {
 
 /**
  * A model on Node-RED's own thread, for those so small that a hop to another thread costs more than the run. Runs that wait are
- * joined along the first dimension where `measure` has shown that this changes nothing, as many as fit a slice of 2 ms; between
+ * joined along the first dimension where `measure` has shown that this changes nothing, as many as fit a slice of 1 ms; between
  * slices the event loop has its turn.
  */
 export class MainSession implements Session {
