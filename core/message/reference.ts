@@ -25,7 +25,7 @@ export class Reference<T extends ArrayBufferView = Uint8Array> {
     // Own, read-only and hidden: a newer lodash tries to overwrite the tag to see through it.
     Object.defineProperty(this, Symbol.toStringTag, { value: TAG });
     Object.defineProperty(this, BRAND, { value: true });
-    account(this, bytes.byteLength);
+    account(bytes);
   }
 
   /** What JSON shows instead of the bytes (the debug sidebar, a file context, `JSON.stringify`). */
