@@ -3,7 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { EdgeError } from '../../errors';
 import type { ModelSource } from '../source';
 import { type HttpOptions, openHttp, readAll } from './http';
-import { registryFor } from './npmrc';
+import { publicRegistry, registryFor } from './npmrc';
 import { fileInTar } from './tar';
 
 const MOST_METADATA = 64 * 2 ** 20;
@@ -79,14 +79,16 @@ async function distributionOf(
     throw new EdgeError('EDGE_MODEL_DOWNLOAD', `the registry states no tarball for ${name}@${version}`);
   }
   const sha512 = typeof dist.integrity === 'string' ? /(?:^|\s)sha512-(\S+)/.exec(dist.integrity)?.[1] : undefined;
-  const tarball = throughRegistry(dist.tarball, registry);
+  const tarball = await throughRegistry(dist.tarball, registry);
   return sha512 ? { tarball, sha512 } : { tarball };
 }
 
 /** Mirrors often hand on the public registry's own addresses; npm asks the mirror then, and so does this. */
-function throughRegistry(tarball: string, registry: string): string {
+async function throughRegistry(tarball: string, registry: string): Promise<string> {
   const url = new URL(tarball);
-  return url.host === 'registry.npmjs.org' ? new URL(url.pathname.slice(1), registry).href : tarball;
+  if (url.host === new URL(registry).host) return tarball;
+  const itsOwn = url.host !== new URL(await publicRegistry()).host;
+  return itsOwn ? tarball : new URL(url.pathname.slice(1), registry).href;
 }
 
 /** Push chunks into a stream at its pace. Never rejects: a failure destroys the stream, whose reader then throws it. */

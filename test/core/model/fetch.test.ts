@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { openHttp, readAll } from '../../../core/model/fetch/http';
 import { fileInPackage } from '../../../core/model/fetch/npm';
-import { registryFor } from '../../../core/model/fetch/npmrc';
+import { publicRegistry, registryFor } from '../../../core/model/fetch/npmrc';
 import { fileInTar } from '../../../core/model/fetch/tar';
 import { parseSource } from '../../../core/model/source';
 import { itWith } from '../../support/needs';
@@ -192,7 +192,10 @@ describe('a file of an npm package', () => {
   });
 
   it('is asked of the mirror where the mirror hands on the public addresses', async () => {
-    const dist = { tarball: 'https://registry.npmjs.org/@models/some/-/some-1.2.3.tgz', integrity: `sha512-${sha512(tarball)}` };
+    const dist = {
+      tarball: `${await publicRegistry()}@models/some/-/some-1.2.3.tgz`,
+      integrity: `sha512-${sha512(tarball)}`,
+    };
     packument = { versions: { '1.2.3': { dist } } };
     expect((await fetched()).equals(MODEL)).toBe(true);
   });
