@@ -28,10 +28,20 @@ export function reportError(node: Node, error: EdgeError, message?: NodeMessage,
     else node.error(error, message ?? ({} as NodeMessage));
     return;
   }
-  // node.error() would both catch and log; the flow's own handler only catches.
+  // node.error() would both catch and log; the flow's own handler only catches. `done` must still get the error: without it the
+  // message would count as completed.
   const flow = (node as FlowNode)._flow;
-  if (flow?.handleError) flow.handleError(node, error, message ?? {});
-  if (done) done();
+  const own = Object.getOwnPropertyDescriptor(node, 'error');
+  node.error = (repeated: unknown, about?: unknown) => {
+    flow?.handleError?.(node, repeated, about ?? {});
+  };
+  try {
+    if (done) done(error);
+    else node.error(error, message ?? ({} as NodeMessage));
+  } finally {
+    if (own) Object.defineProperty(node, 'error', own);
+    else Reflect.deleteProperty(node, 'error');
+  }
 }
 
 function countRepeat(node: Node, code: string): { log: boolean; suppressed: number } {
