@@ -35,15 +35,17 @@ setInterval(() => process.ppid === parent || end(0), 1000).unref();
 
 try {
   const demo = resolve(root, process.env.EDGELOOM_DEMO || '.edgeloom');
-  const editorPort = await freePort(portSetting());
+  const editorPort = await usablePort(portSetting());
   broker = await startBroker();
   prepare(demo, editorPort, broker.port);
   const first = broker.firstDetection();
   nodeRed = startNodeRed(demo);
-  const detection = await Promise.race([first, nodeRed.ended, patience()]);
+  // Node-RED starts its flows before it listens: on a busy machine the detection can come before the editor answers.
+  const ready = Promise.all([first, nodeRed.editor]);
+  const [detection, editor] = await Promise.race([ready, nodeRed.ended, patience()]);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`READY
-  editor     http://${HOST}:${editorPort}/
+  editor     ${editor}
   MQTT       mqtt://${HOST}:${broker.port}  topic ${detection.topic}
   first      ${detection.text}, ${seconds} s after the start
   Ctrl-C ends it.`);
@@ -71,25 +73,22 @@ function portSetting() {
   return port;
 }
 
-/** The wanted port of the loopback, or a free one where something else listens there. */
-function freePort(wanted) {
-  return new Promise((done, failed) => {
+/** The wanted port of the loopback; 0, which lets the system choose, where something else listens there. */
+function usablePort(wanted) {
+  return new Promise((done) => {
     const server = createServer();
-    server.once('error', (error) => (wanted === 0 ? failed(error) : done(freePort(0))));
-    server.listen(wanted, HOST, () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
+    server.once('error', () => done(0));
+    server.listen(wanted, HOST, () => server.close(() => done(wanted)));
   });
 }
 
 async function startBroker() {
   const aedes = await Aedes.createBroker();
   const server = createServer(aedes.handle);
-  const port = await freePort(1883);
+  const port = await usablePort(1883);
   await new Promise((done, failed) => server.once('error', failed).listen(port, HOST, done));
   return {
-    port,
+    port: server.address().port,
     firstDetection: () =>
       new Promise((found) => {
         aedes.on('publish', (packet, client) => {
@@ -165,11 +164,20 @@ function startNodeRed(demo) {
     detached: true,
   });
   const tail = [];
+  let listening;
+  // The address that Node-RED logs once it listens, in whatever language: the port is the system's choice where it was 0.
+  const editor = new Promise((found) => {
+    listening = (lines) => {
+      const address = new RegExp(`http://${HOST}:\\d+/`).exec(lines)?.[0];
+      if (address) found(address);
+    };
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
       log.write(chunk);
       tail.push(String(chunk));
       if (tail.length > 200) tail.shift();
+      listening(tail.slice(-2).join(''));
     });
   }
   // Node-RED does not outlive us, whatever ends us.
@@ -185,6 +193,7 @@ function startNodeRed(demo) {
   const lastLines = () => `\n${tail.join('').split('\n').slice(-40).join('\n')}\n(the whole log: ${logFile})`;
   return {
     lastLines,
+    editor,
     ended: closed.then((how) => {
       throw new Error(`Node-RED ended by itself (${how})${lastLines()}`);
     }),
@@ -200,7 +209,7 @@ function startNodeRed(demo) {
 
 function patience() {
   return new Promise((_done, failed) => {
-    const late = () => failed(new Error(`no detection came over MQTT in ${PATIENCE_S} s${nodeRed.lastLines()}`));
+    const late = () => failed(new Error(`the editor and a detection over MQTT did not both come in ${PATIENCE_S} s${nodeRed.lastLines()}`));
     setTimeout(late, PATIENCE_S * 1000).unref();
   });
 }

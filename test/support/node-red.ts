@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +72,8 @@ const LEVELS: Record<number, LogEntry['level']> = {
 
 /** A real Node-RED in a process of its own; `stop()` in the end, and it is killed whatever happens. */
 export class NodeRed {
+  /** Where the editor is, with a slash at the end. */
+  url = '';
   readonly log: LogEntry[] = [];
   private readonly output: string[] = [];
   private readonly watchers = new Set<() => void>();
@@ -81,8 +82,6 @@ export class NodeRed {
 
   private constructor(
     private readonly child: ChildProcess,
-    /** Where the editor is, with a slash at the end. */
-    readonly url: string,
     private readonly version: Version,
     private readonly temporary: string | undefined,
   ) {
@@ -97,20 +96,18 @@ export class NodeRed {
     const version = options.version ?? NODE_RED_4;
     const temporary = options.userDir ? undefined : linkedUserDir();
     const userDir = options.userDir ?? temporary!;
-    const port = await freePort();
-    writeFileSync(join(userDir, 'settings.js'), settingsFile(version, port, options));
+    writeFileSync(join(userDir, 'settings.js'), settingsFile(version, options));
     const child = spawn(version.executable(), [join(version.folder, 'red.js'), '-u', userDir], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '', LANG: 'en_US.UTF-8', ...options.env },
       detached: true,
     });
-    const root = String(options.settings?.httpAdminRoot ?? '/').replace(/^\/?(.*?)\/?$/, (_all, path) =>
-      path ? `${path}/` : '',
-    );
-    const started = new NodeRed(child, `http://127.0.0.1:${port}/${root}`, version, temporary);
+    const started = new NodeRed(child, version, temporary);
     try {
       await started.waitForLog(/^Started flows/, 0, 90_000);
-      await started.waitForLog(/^Server now running at/);
+      const { message } = await started.waitForLog(/^Server now running at/);
+      // The system chose the port: one that was free a moment ago may be taken by whatever runs beside this.
+      started.url = `${/http:\S+?:\d+\/\S*/.exec(message)![0].replace(/\/$/, '')}/`;
       if (options.password) started.token = await started.logIn(options.password);
     } catch (error) {
       await started.stop();
@@ -303,14 +300,14 @@ export function linkedUserDir(): string {
   return userDir;
 }
 
-function settingsFile(version: Version, port: number, { settings = {}, password }: Options): string {
+function settingsFile(version: Version, { settings = {}, password }: Options): string {
   const { hashSync } = createRequire(join(version.folder, 'red.js'))('bcryptjs') as {
     hashSync(text: string, rounds: number): string;
   };
   const user = password && { username: 'admin', password: hashSync(password, 4), permissions: '*' };
   const plain = {
     uiHost: '127.0.0.1',
-    uiPort: port,
+    uiPort: 0,
     flowFile: 'flows.json',
     credentialSecret: false,
     nodesDir: join(ROOT, 'test', 'support', 'probe'),
@@ -335,15 +332,4 @@ module.exports = {
   },
 };
 `;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))));
-    });
-  });
 }
