@@ -209,7 +209,8 @@ function startNodeRed(demo) {
 
 function patience() {
   return new Promise((_done, failed) => {
-    const late = () => failed(new Error(`the editor and a detection over MQTT did not both come in ${PATIENCE_S} s${nodeRed.lastLines()}`));
+    const late = () =>
+      failed(new Error(`the editor and a detection over MQTT did not both come in ${PATIENCE_S} s${nodeRed.lastLines()}`));
     setTimeout(late, PATIENCE_S * 1000).unref();
   });
 }
