@@ -85,7 +85,7 @@ export class Trials {
     if (remembered || this.folder === undefined) return remembered;
     try {
       const written = JSON.parse(await readFile(join(this.folder, name), 'utf8')) as Written;
-      return identity(written.subject) === identity(subject) && isTrial(written.trial) ? written.trial : undefined;
+      return identity(written.subject, written.subject.machine) === identity(subject) && isTrial(written.trial) ? written.trial : undefined;
     } catch {
       return undefined;
     }
@@ -173,9 +173,9 @@ function machine(): string {
   return processor;
 }
 
-function identity({ sha256, backend, engine, options }: Subject): string {
+function identity({ sha256, backend, engine, options }: Subject, device = machine()): string {
   const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([sha256, backend, engine, sorted, machine()]);
+  return JSON.stringify([sha256, backend, engine, sorted, device]);
 }
 
 function nameOf(subject: Subject): string {
