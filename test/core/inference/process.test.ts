@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { convolutionalModel, loopModel, memoryModel } from '../../../bench/support/graph';
 import { Backoff } from '../../../core/inference/backoff';
@@ -6,6 +5,7 @@ import { InferenceHost, type Lease, type SessionSpec } from '../../../core/infer
 import type { TensorValue } from '../../../core/message/tensor';
 import { inProcess, type Started } from '../../support/in-process';
 import { modelFolder } from '../../support/models';
+import { lives } from '../../support/processes';
 
 const write = modelFolder();
 const host = new InferenceHost(0);
@@ -25,16 +25,13 @@ function loop(more: Partial<SessionSpec> = {}): Promise<Lease> {
 }
 
 const x = (value: number): { x: TensorValue } => ({ x: { type: 'float32', shape: [1], data: Float32Array.of(value) } });
-const times = (turns: bigint) => ({ ...x(1), times: { type: 'int64', shape: [1], data: BigInt64Array.of(turns) } as TensorValue });
+const times = (turns: bigint) => ({
+  ...x(1),
+  times: { type: 'int64', shape: [1], data: BigInt64Array.of(turns) } as TensorValue,
+});
 const given = async (run: Promise<{ outputs: Record<string, TensorValue> }>) => (await run).outputs.y!.data[0];
 const sessions = () => host.stats().sessions;
 const pidOf = ({ info }: Lease) => sessions().find((session) => session.info === info)?.pid;
-
-/** Whether a process is there and no zombie. */
-function lives(pid: number): boolean {
-  const stat = `/proc/${pid}/stat`;
-  return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8'));
-}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -126,7 +126,9 @@ describe('the first run of a model on a device', () => {
   it('is no failure of a model that is refused: that is told, and nothing is kept', async () => {
     const path = join(folder, 'bad.onnx');
     writeFileSync(path, 'no model');
-    await expect(host.acquire({ path, sha256: 'bad', stateFolder: state() })).rejects.toMatchObject({ code: 'EDGE_MODEL_INVALID' });
+    await expect(host.acquire({ path, sha256: 'bad', stateFolder: state() })).rejects.toMatchObject({
+      code: 'EDGE_MODEL_INVALID',
+    });
     expect(() => files()).toThrow('ENOENT');
   });
 
