@@ -85,7 +85,9 @@ export class Trials {
     if (remembered || this.folder === undefined) return remembered;
     try {
       const written = JSON.parse(await readFile(join(this.folder, name), 'utf8')) as Written;
-      return identity(written.subject, written.subject.machine) === identity(subject) && isTrial(written.trial) ? written.trial : undefined;
+      return identity(written.subject, written.subject.machine) === identity(subject) && isTrial(written.trial)
+        ? written.trial
+        : undefined;
     } catch {
       return undefined;
     }
