@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -18,10 +19,13 @@ export interface Passed {
   threads: number;
   note?: string;
   /**
-   * `entered` is written before the model is first opened inside Node-RED's process and `left` after its first run there. Who finds
-   * `entered` from an earlier life knows how that ended.
+   * `entered` is written before the model is first opened inside Node-RED's process, `open` after its first run there, `left` when
+   * Node-RED has lived on for a while or ends in an orderly way. Who finds one of the first two from an earlier life knows that it
+   * ended in no orderly way.
    */
-  inside?: 'entered' | 'left';
+  inside?: 'entered' | 'open' | 'left';
+  /** How many lives in a row ended so, soon after the model was opened. */
+  unclean?: number;
   /** How often it has failed before, which decides how long the next failure is remembered. */
   failures: number;
   at: number;
@@ -31,9 +35,9 @@ export interface Failed {
   verdict: 'failed';
   /** Whether it died when it was opened, or later when it ran. */
   stage: 'opening' | 'running';
-  /** `inside`: Node-RED itself ended while the model was first opened in its process. */
+  /** `inside`: Node-RED itself ended when the model was opened in its process. */
   cause: 'signal' | 'timeout' | 'memory' | 'inside';
-  /** In words: "SIGILL". */
+  /** In words: "SIGILL"; of `inside` a sentence. */
   detail: string;
   /** What it was not to go beyond; a wider limit makes the failure void. */
   limits: Limits;
@@ -55,6 +59,11 @@ const DAY_MS = 24 * 3600 * 1000;
 const KILLED_MS = 3600 * 1000;
 const MOST_DOUBLINGS = 5;
 
+/** Milliseconds after which the model that was opened is no longer suspected when Node-RED ends. */
+const SOON_MS = 5 * 60_000;
+/** As many sudden ends in a row are no power cuts any more. */
+const MOST_UNCLEAN = 3;
+
 /** Milliseconds since the epoch until which a failure counts: a day, twice as long after each further one. */
 export function rememberedUntil({ at, detail, failures }: Failed): number {
   if (detail === 'SIGKILL') return at + KILLED_MS;
@@ -74,8 +83,8 @@ export function counts(failure: Failed, limits: Limits, now = Date.now()): boole
  */
 export class Trials {
   private readonly remembered = new Map<string, Trial>();
-  /** What is being opened inside this process for the first time: `entered` is of this life. */
-  private readonly entering = new Set<string>();
+  /** What was opened inside this process a short while ago, and its trial as it is to be when that while is over. */
+  private readonly within = new Map<string, { subject: Subject; trial: Passed }>();
 
   constructor(private readonly folder: string | undefined) {}
 
@@ -96,11 +105,12 @@ export class Trials {
   /** Never rejects. */
   async write(subject: Subject, trial: Trial): Promise<void> {
     const name = nameOf(subject);
+    // What was found out meanwhile counts more.
+    if (trial.verdict === 'failed') this.within.delete(name);
     this.remembered.set(name, trial);
     if (this.folder === undefined) return;
     try {
-      const written: Written = { subject: { ...subject, machine: machine() }, trial, written: new Date(trial.at).toISOString() };
-      await replaceFile(this.folder, name, `${JSON.stringify(written, null, 2)}\n`);
+      await replaceFile(this.folder, name, textOf(subject, trial));
       // From now on the file counts, also when somebody removes it.
       this.remembered.delete(name);
     } catch {
@@ -108,28 +118,51 @@ export class Trials {
     }
   }
 
-  /** Whether Node-RED ended the last time when this was first opened inside its process. */
-  endedInside(subject: Subject, trial: Passed): boolean {
-    return trial.inside === 'entered' && !this.entering.has(nameOf(subject));
+  /** How Node-RED ended in an earlier life, where that speaks against opening this inside its process again. */
+  endOfNodeRed(subject: Subject, { inside, unclean = 0 }: Passed): string | undefined {
+    if (this.within.has(nameOf(subject))) return undefined;
+    if (inside === 'entered') return 'Node-RED ended the last time when this model was first opened in its process';
+    if (inside !== 'open' || unclean < MOST_UNCLEAN) return undefined;
+    return `Node-RED ended suddenly ${unclean} times in a row soon after this model was opened in its process`;
   }
 
-  /** Do what opens the model inside this process; the first time it is written down before and after. */
+  /** Do what opens the model inside this process, written down before and after. */
   async enter<T>(subject: Subject, trial: Passed, open: () => Promise<T>): Promise<T> {
     const name = nameOf(subject);
-    if (trial.inside === 'left' || this.entering.has(name)) return open();
-    this.entering.add(name);
+    if (this.within.has(name)) return open();
+    const left = { ...trial, inside: 'left', unclean: 0 } as const;
+    this.within.set(name, { subject, trial: trial.inside === undefined ? trial : left });
     try {
-      await this.write(subject, { ...trial, inside: 'entered' });
+      const first = trial.inside === undefined;
+      const unclean = (trial.inside === 'open' ? (trial.unclean ?? 0) : 0) + 1;
+      await this.write(subject, { ...trial, inside: first ? 'entered' : 'open', unclean });
       const opened = await open();
-      await this.write(subject, { ...trial, inside: 'left', failures: 0 });
+      if (first) await this.write(subject, { ...trial, inside: 'open', unclean, failures: 0 });
+      this.within.set(name, { subject, trial: { ...left, failures: 0 } });
+      setTimeout(() => void this.leave(name), SOON_MS).unref();
       return opened;
     } catch (thrown) {
       // It was refused, and nothing ended.
-      await this.write(subject, trial);
+      await this.leave(name);
       throw thrown;
-    } finally {
-      this.entering.delete(name);
     }
+  }
+
+  /** Before an orderly end of the process, when nothing can be waited for. */
+  leaveAll(): void {
+    for (const [name, { subject, trial }] of this.within) {
+      try {
+        if (this.folder !== undefined) writeFileSync(join(this.folder, name), textOf(subject, trial));
+      } catch {
+        // It could not be written before, either.
+      }
+    }
+  }
+
+  private async leave(name: string): Promise<void> {
+    const entry = this.within.get(name);
+    this.within.delete(name);
+    if (entry) await this.write(entry.subject, entry.trial);
   }
 }
 
@@ -137,9 +170,14 @@ const folders = new Map<string | undefined, Trials>();
 
 /** The trials of a folder, the same for every host of this process; without one, those that are only remembered. */
 export function trialsIn(folder: string | undefined): Trials {
+  if (folders.size === 0) process.on('exit', leaveAll);
   const known = folders.get(folder) ?? new Trials(folder);
   folders.set(folder, known);
   return known;
+}
+
+function leaveAll(): void {
+  for (const trials of folders.values()) trials.leaveAll();
 }
 
 interface Written {
@@ -147,6 +185,11 @@ interface Written {
   trial: Trial;
   /** For people. */
   written: string;
+}
+
+function textOf(subject: Subject, trial: Trial): string {
+  const written: Written = { subject: { ...subject, machine: machine() }, trial, written: new Date(trial.at).toISOString() };
+  return `${JSON.stringify(written, null, 2)}\n`;
 }
 
 async function replaceFile(folder: string, name: string, text: string): Promise<void> {
@@ -193,7 +236,7 @@ function isTrial(value: unknown): value is Trial {
   return verdict === 'passed' ? isPassed(value as Passed) : verdict === 'failed' && isFailed(value as Failed);
 }
 
-function isPassed({ measurement, tiny, threads, note, inside }: Passed): boolean {
+function isPassed({ measurement, tiny, threads, note, inside, unclean = 0 }: Passed): boolean {
   const { medianMs, batchable } = (measurement ?? {}) as Partial<Measurement>;
   return (
     Number.isInteger(threads) &&
@@ -202,7 +245,8 @@ function isPassed({ measurement, tiny, threads, note, inside }: Passed): boolean
     (note === undefined || typeof note === 'string') &&
     (medianMs === undefined || Number.isFinite(medianMs)) &&
     typeof batchable === 'boolean' &&
-    [undefined, 'entered', 'left'].includes(inside)
+    [undefined, 'entered', 'open', 'left'].includes(inside) &&
+    Number.isInteger(unclean)
   );
 }
 

@@ -73,8 +73,9 @@ class Opening {
     const { spec, trials, subject } = this;
     let trial = await trials.read(subject);
     if (trial?.verdict === 'passed') {
-      if (!trials.endedInside(subject, trial)) return trial;
-      trial = this.failure('running', { cause: 'inside', detail: 'Node-RED ended' }, trial.failures);
+      const detail = trials.endOfNodeRed(subject, trial);
+      if (detail === undefined) return trial;
+      trial = this.failure('running', { cause: 'inside', detail }, trial.failures);
       await trials.write(subject, trial);
     }
     return trial && !spec.retry && counts(trial, limitsOf(spec.limits)) ? trial : undefined;
@@ -145,10 +146,7 @@ function notesOf({ note }: Passed, more?: string): string[] {
 /** Why a model is in a process of its own that nobody asked for. */
 function sentenceOf(failure: Failed): string {
   const { cause, detail } = failure;
-  const what =
-    cause === 'inside'
-      ? 'Node-RED ended the last time when this model was first opened in its process'
-      : `A run of this model ended badly here (${detail})`;
+  const what = cause === 'inside' ? detail : `A run of this model ended badly here (${detail})`;
   return `${what}: until ${date(rememberedUntil(failure))} it runs in a process of its own`;
 }
 

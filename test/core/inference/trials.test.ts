@@ -62,7 +62,7 @@ async function later(script: string, env: Record<string, string> = {}): Promise<
   return JSON.parse(started.stdout());
 }
 const acquireLater = `
-  return host.acquire(spec).then(
+  return host.acquire({ ...spec, placement: 'worker' }).then(
     ({ info }) => ({ placement: info.placement, notes: info.notes }),
     ({ code, message, retryAfter }) => ({ code, message, retryAfter }));`;
 
@@ -90,7 +90,7 @@ describe('the first run of a model on a device', () => {
         verdict: 'passed',
         measurement: { medianMs: info.medianMs, batchable: false },
         threads: info.threads,
-        inside: 'left',
+        inside: 'open',
         failures: 0,
       },
     });
@@ -266,11 +266,34 @@ describe('a model that takes Node-RED along, although it did well in a process o
     expect(model.opened()).toHaveLength(3);
   });
 
+  it('is known for it after the third time where it does so later, when it runs', async () => {
+    scripted({ poison: 'SIGSEGV' });
+    const spec = { path: join(folder, 'model.json'), sha256: 'scripted', backend: engine, stateFolder: state() };
+    for (let life = 1; life <= 3; life++) {
+      const crash = inProcess(`
+        const lease = await host.acquire(${JSON.stringify({ ...spec, placement: 'worker' })});
+        await lease.run({ x: { type: 'float32', shape: [1], data: Float32Array.of(13) } });`);
+      expect(await crash.ended).toEqual({ code: null, signal: 'SIGSEGV' });
+      expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'open', unclean: life });
+    }
+    expect(await later(acquireLater)).toMatchObject({
+      placement: 'process',
+      notes: [expect.stringContaining('Node-RED ended suddenly 3 times in a row soon after this model was opened')],
+    });
+  });
+
+  it('is not known for it when Node-RED ended in an orderly way in between', async () => {
+    const model = scripted({});
+    for (let life = 1; life <= 4; life++) expect(await later(acquireLater)).toMatchObject({ placement: 'worker', notes: [] });
+    expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'left', unclean: 0 });
+    expect(model.opened()).toHaveLength(5);
+  });
+
   it('is no other for having been opened twice at the same time', async () => {
     const model = scripted({});
     const leases = await Promise.all([model.acquire({ placement: 'worker' }), model.acquire({ placement: 'main' })]);
     expect(leases.map(({ info }) => info.placement)).toEqual(['worker', 'main']);
-    expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'left' });
+    expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'open', unclean: 1 });
   });
 });
 

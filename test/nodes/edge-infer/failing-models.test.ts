@@ -76,8 +76,8 @@ describe('a flow whose model crashes, hangs or takes too much memory, beside ano
     const behind = [loop(2 ** 50), loop(1), loop(2)];
     expect(await Promise.all(behind)).toEqual(['EDGE_MODEL_TIMEOUT', '200', '200']);
 
-    // 16 GB.
-    expect(await ask('memory', { count: 2 ** 32 })).toBe('EDGE_MODEL_MEMORY');
+    // 4 GB.
+    expect(await ask('memory', { count: 2 ** 30 })).toBe('EDGE_MODEL_MEMORY');
     expect(await ask('memory', { count: 10 })).toBe('200');
 
     // A native crash in the middle of a run.
