@@ -72,7 +72,8 @@ class ImageTask implements Task {
   }
 
   get info(): TaskInfo {
-    return { manifest: this.manifest, session: this.lease.info, warnings: this.warnings };
+    const session = this.lease.info;
+    return { manifest: this.manifest, session, warnings: [...session.warnings, ...this.warnings] };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {

@@ -27,7 +27,7 @@ class TensorTask implements Task {
     private readonly manifest: Manifest,
     private readonly lease: Lease,
   ) {
-    this.info = { manifest, session: lease.info, warnings: [] };
+    this.info = { manifest, session: lease.info, warnings: lease.info.warnings };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {

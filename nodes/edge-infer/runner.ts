@@ -16,6 +16,8 @@ const CONCURRENCY = 2;
 const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 300_000;
 
+const LONGEST_TIMER_MS = 24 * 3600 * 1000;
+
 /** Failures that may pass without anybody's doing: a network that comes up later, a disk that is mounted later. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   'EDGE_MODEL_DOWNLOAD',
@@ -26,6 +28,11 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'EDGE_MODEL_TIMEOUT',
   'EDGE_MODEL_MEMORY',
 ]);
+
+/** Milliseconds until the next try: not before the error says that it may help, and within what a timer holds. */
+function retryIn(pause: number, { retryAfter = 0 }: EdgeError): number {
+  return Math.min(Math.max(pause, retryAfter), LONGEST_TIMER_MS);
+}
 
 /** A model behind a queue, from the moment on at which it begins to load: what comes earlier waits as the policy says. */
 export class Runner {
@@ -113,9 +120,12 @@ export class Runner {
       },
       (error: EdgeError) => {
         if (this.closed || !PASSING.has(error.code)) return;
-        this.retry = setTimeout(() => {
-          this.task = this.load();
-        }, error.retryAfter ?? this.pause);
+        this.retry = setTimeout(
+          () => {
+            this.task = this.load();
+          },
+          retryIn(this.pause, error),
+        );
         this.pause = Math.min(this.pause * 2, LONGEST_RETRY_MS);
       },
     );

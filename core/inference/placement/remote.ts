@@ -43,6 +43,8 @@ export interface RemoteOptions {
   begun: Begun;
   /** Sentences for whoever looks after the model. */
   notes?: readonly string[];
+  /** As in SessionInfo. */
+  warnings?: readonly string[];
   /** Told of every end for which the model is to blame. */
   onDeath?: (death: Death) => void;
 }
@@ -83,6 +85,7 @@ export class RemoteSession implements Session {
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
       notes: [...(options.notes ?? [])],
+      warnings: [...(options.warnings ?? [])],
       inputs: ready.inputs,
       outputs: ready.outputs,
     };
@@ -185,7 +188,7 @@ export class RemoteSession implements Session {
 
   private moveToProcess(): void {
     this.info.placement = 'process';
-    this.info.notes.push(
+    this.info.warnings.push(
       'A run in a thread did not come to an end: the thread is left behind, and the model goes on in a process of its own',
     );
   }

@@ -217,10 +217,10 @@ describe('a run in a thread that does not come to an end', () => {
       });
       const told = [lease.info.placement];
       const [hangs, waits] = await Promise.allSettled([lease.run(feeds(2n ** 62n)), lease.run(feeds(2n))]);
-      told.push(hangs.reason.code, waits.value.outputs.y.data[0], lease.info.placement, lease.info.notes.length);
+      told.push(hangs.reason.code, waits.value.outputs.y.data[0], lease.info.placement, lease.info.warnings.length);
       told.push(host.stats().hungThreads);
       const other = await new InferenceHost(0).acquire({ ...spec, placement: 'auto' });
-      told.push(other.info.placement, other.info.notes[0].includes('ended badly'));
+      told.push(other.info.placement, other.info.warnings[0].includes('ended badly'));
       console.log(JSON.stringify(told));
       process.exit(0);`);
     // With a thread inside the engine a process can only abort or be killed: it chooses the end without a core dump.
