@@ -1,4 +1,5 @@
 import { EdgeError } from '../errors';
+import { allFinite } from '../inference/finite';
 import {
   ELEMENT_ARRAYS,
   type ElementType,
@@ -62,9 +63,7 @@ function asDeclared(tensor: TensorValue, info: TensorInfo): TensorValue {
     throw new EdgeError('EDGE_MODEL_INPUT_SHAPE', `"${info.name}": the data does not fit the shape [${tensor.shape.join(', ')}]`);
   }
   if (!fits(tensor.shape, info.shape)) throw wrongShape(`[${tensor.shape.join(', ')}]`, info);
-  if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) {
-    for (const value of tensor.data) if (!Number.isFinite(value)) throw notFiniteInput(value, info);
-  }
+  if (!allFinite(tensor)) throw new EdgeError('EDGE_INPUT_NOT_FINITE', `the tensor for "${info.name}"`);
   return tensor;
 }
 
