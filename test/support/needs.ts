@@ -52,6 +52,11 @@ export function itWith(needs: Need[], name: string, body: () => void | Promise<v
   else it(name, run, timeout);
 }
 
+/** Whether a test with these needs runs: they are there, or must be. */
+export function runsWith(needs: Need[]): boolean {
+  return missingOf(needs).length === 0;
+}
+
 function missingOf(needs: Need[]): Need[] {
   return needs.filter((need) => !required.has(need) && find(need) === undefined);
 }

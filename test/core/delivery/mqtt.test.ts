@@ -133,7 +133,7 @@ describeWith(['mosquitto'], 'a broker that is killed', () => {
     } finally {
       await broker.stop();
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 describeWith(['mosquitto'], 'a broker with a password file', () => {
