@@ -3,7 +3,7 @@ import { EdgeError } from '../errors';
 import { type Frame, frameBytes, RAW_CHANNELS } from '../message/frame';
 import { readImageHeader, turnsSides } from './image-header';
 import { type Fit, type Placement, place } from './letterbox';
-import { openPicture, pictureError } from './sharp';
+import { checkSize, openPicture, pictureError } from './sharp';
 import { inSlices, SLICE } from './slices';
 
 /** The grey of a letterbox's bars where the model does not ask for another (Ultralytics, YOLOX). */
@@ -37,6 +37,7 @@ export interface Fitted {
  * @throws EDGE_IMAGE_TRUNCATED, EDGE_IMAGE_TOO_LARGE, EDGE_IMAGE_FORMAT, EDGE_FRAME_GONE
  */
 export async function fitToInput(frame: Frame, target: FitTarget): Promise<Fitted> {
+  checkSize(target.width, target.height);
   const bytes = frameBytes(frame);
   const source = await orientedSize(frame);
   const placement = place(source, target, target.fit, target.anchor);
@@ -45,6 +46,8 @@ export async function fitToInput(frame: Frame, target: FitTarget): Promise<Fitte
   }
   const width = Math.max(1, Math.round(source.width * placement.scaleX));
   const height = Math.max(1, Math.round(source.height * placement.scaleY));
+  // `cover` of a very long picture.
+  checkSize(width, height);
   // Exact sizes rather than `fit: 'contain'`, so that the picture lies where the placement says to the pixel.
   let pipeline = openFrame(frame).resize(width, height, { fit: 'fill' });
   const inside = { width, height };

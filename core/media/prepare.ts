@@ -4,7 +4,7 @@ import { type Frame, makeFrame, RAW_CHANNELS } from '../message/frame';
 import { makeTensor, type Tensor } from '../message/tensor';
 import { fitToInput, openFrame, orientedSize, rgbPixels, swapRedAndBlue } from './fit';
 import type { Fit, Placement } from './letterbox';
-import { openPicture, pictureError } from './sharp';
+import { checkSize, openPicture, pictureError } from './sharp';
 import { inSlices } from './slices';
 
 export type Colours = 'rgb' | 'bgr' | 'grey';
@@ -192,6 +192,7 @@ async function editedPipeline(frame: Frame, { crop, resize }: Edit): Promise<Edi
   if (!resize || (!resize.width && !resize.height)) return { sharp: pipeline, width, height };
   const target = sizeOf(resize, width, height);
   if (!target) return null;
+  checkSize(target.width, target.height);
   return { sharp: pipeline.resize(target.width, target.height, { fit: 'fill' }), ...target };
 }
 

@@ -94,6 +94,12 @@ describe('a recording', () => {
   });
 });
 
+test('a file that is named as a picture and is none says so, without FFmpeg', async () => {
+  const path = join(folder, 'noise.jpg');
+  writeFileSync(path, Buffer.alloc(1000, 7));
+  await expect(all(path, { ffmpeg: '/no/such/ffmpeg' })).rejects.toMatchObject({ code: 'EDGE_IMAGE_FORMAT' });
+});
+
 describe('a video', () => {
   test('without FFmpeg, the error says how to install it here', async () => {
     const path = join(folder, 'film.mp4');
