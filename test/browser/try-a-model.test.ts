@@ -45,6 +45,8 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     await editor.page.waitForSelector('.edge-wanted');
     expect(await facts()).toMatch(/image: float32 \[1, 3, 32, 32\]/);
     expect(await facts()).toMatch(/does not say under which licence/);
+    // By the names that the fields have on the screen.
+    expect(await facts()).toMatch(/does not say: .*Colours, Picture is, Mean, Scale/);
     const wanted = await editor.page.locator('.edge-wanted').evaluateAll((fields) => fields.map(({ id }) => id));
     expect(wanted).toEqual(expect.arrayContaining(['node-config-input-mean', 'node-config-input-scale']));
     expect(await input('mean').isVisible()).toBe(true);
