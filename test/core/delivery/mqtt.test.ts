@@ -164,11 +164,12 @@ describeWith(['mosquitto'], 'a broker with a password file', () => {
   });
 });
 
-describeWith(['mosquitto'], 'a broker with TLS', () => {
-  const certificates = makeCertificates();
+describeWith(['mosquitto', 'openssl'], 'a broker with TLS', () => {
+  let certificates: ReturnType<typeof makeCertificates>;
   const pem = (name: string) => readFileSync(certificates.path(name));
   let broker: Mosquitto;
   beforeAll(async () => {
+    certificates = makeCertificates();
     broker = await Mosquitto.start([
       'allow_anonymous true',
       `cafile ${certificates.path('ca.pem')}`,
