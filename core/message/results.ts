@@ -31,6 +31,52 @@ export interface DetectionResult {
   detections: Detection[];
 }
 
+/** A detection that a tracker follows. */
+export interface TrackedDetection extends Detection {
+  /** Counts up from 1 in each source; never given twice while the tracker lives. */
+  trackId: number;
+  /** Seconds since the object was first seen. */
+  age: number;
+  /** Frames in which it was seen. */
+  hits: number;
+  /** Of the box's centre, pixels of the source picture per second. */
+  velocity: { x: number; y: number };
+  /** The velocity's amount, pixels per second. */
+  speed: number;
+  /** The same in diagonals of the picture per second, which no change of resolution alters. */
+  relativeSpeed: number;
+}
+
+/** An object that is followed and not seen in this frame. */
+export interface LostTrack {
+  trackId: number;
+  label: string;
+  /** Where it is expected. */
+  box: Box;
+  /** Seconds since it was last seen. */
+  lostFor: number;
+}
+
+/** An object that is followed no longer. */
+export interface EndedTrack {
+  trackId: number;
+  label: string;
+  /** Seconds from the first to the last time it was seen. */
+  age: number;
+  hits: number;
+}
+
+/** What `edge-track` sends. JSON Schema: core/message/schemas/tracks-1.json. */
+export interface TracksResult {
+  schema: 'edgeloom/tracks/1';
+  model: string;
+  image: { width: number; height: number };
+  /** Seen in this frame, as a detector gives them, so that whatever takes detections takes tracks. */
+  detections: TrackedDetection[];
+  lost: LostTrack[];
+  ended: EndedTrack[];
+}
+
 export interface ClassScore {
   label: string;
   score: number;
