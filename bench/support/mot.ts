@@ -52,15 +52,22 @@ export function motScores(truth: readonly TrackBox[], found: readonly TrackBox[]
   };
 }
 
+/** A line of the truth; the benchmark leaves out those that it does not consider (far away, mostly hidden). */
+export interface TruthBox extends TrackBox {
+  considered: boolean;
+}
+
 /**
- * A file of MOTChallenge's ground truth: `frame,id,x,y,width,height,considered,...` a line, frames from 1. Lines whose seventh
- * number is 0 are not considered, as the benchmark has it.
+ * A file of MOTChallenge's ground truth: `frame,id,x,y,width,height,considered,...` a line, frames from 1.
+ * @throws Error at a line that is none
  */
-export function parseGroundTruth(text: string): TrackBox[] {
-  return text.split(/\r?\n/).flatMap((line) => {
+export function parseGroundTruth(text: string): TruthBox[] {
+  return text.split(/\r?\n/).flatMap((line, index) => {
+    if (line.trim() === '') return [];
     const [frame, id, x, y, width, height, considered = 1] = line.split(',').map(Number);
-    if (height === undefined || considered === 0) return [];
-    return [{ frame: frame!, id: id!, box: { x: x!, y: y!, width: width!, height } }];
+    if (![frame, id, x, y, width, height].every(Number.isFinite)) throw new Error(`line ${index + 1} is no box: ${line}`);
+    const box = { x: x!, y: y!, width: width!, height: height! };
+    return [{ frame: frame!, id: id!, box, considered: considered !== 0 }];
   });
 }
 
@@ -101,9 +108,7 @@ function matchFrame(
     }
   }
   const columnOf = assign({ rows: objects.length, columns: boxes.length, costs }, 0);
-  return objects.flatMap((object, row): [TrackBox, TrackBox][] =>
-    columnOf[row]! < 0 ? [] : [[object, boxes[columnOf[row]!]!]],
-  );
+  return objects.flatMap((object, row): [TrackBox, TrackBox][] => (columnOf[row]! < 0 ? [] : [[object, boxes[columnOf[row]!]!]]));
 }
 
 function identityTruePositives(truth: readonly TrackBox[], found: readonly TrackBox[]): number {

@@ -35,6 +35,8 @@ export interface DetectionResult {
 export interface TrackedDetection extends Detection {
   /** Counts up from 1 in each source; never given twice while the tracker lives. */
   trackId: number;
+  /** False where the object was seen shortly before and not in this frame: its box is where it is expected. */
+  seen: boolean;
   /** Seconds since the object was first seen. */
   age: number;
   /** Frames in which it was seen. */
@@ -47,7 +49,7 @@ export interface TrackedDetection extends Detection {
   relativeSpeed: number;
 }
 
-/** An object that is followed and not seen in this frame. */
+/** An object that was not seen for a while and is still looked for. */
 export interface LostTrack {
   trackId: number;
   label: string;
@@ -71,7 +73,7 @@ export interface TracksResult {
   schema: 'edgeloom/tracks/1';
   model: string;
   image: { width: number; height: number };
-  /** Seen in this frame, as a detector gives them, so that whatever takes detections takes tracks. */
+  /** Seen in this frame or shortly before, as a detector gives them, so that whatever takes detections takes tracks. */
   detections: TrackedDetection[];
   lost: LostTrack[];
   ended: EndedTrack[];

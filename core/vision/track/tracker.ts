@@ -1,5 +1,5 @@
 import { invalidSetting } from '../../errors';
-import type { Detection, EndedTrack, LostTrack, TrackedDetection } from '../../message/results';
+import type { Box, Detection, EndedTrack, LostTrack, TrackedDetection } from '../../message/results';
 import { clipBox, intersectionOverUnion, isBox } from '../box';
 import { StreamClock } from '../stream-clock';
 import { associate } from './association';
@@ -7,8 +7,9 @@ import { TRACKER_DEFAULTS, type TrackerSettings } from './settings';
 import { Track } from './track';
 
 export interface Tracked {
-  /** Confirmed and seen in this frame, by id. */
+  /** Confirmed, and seen in this frame or shortly before, by id. */
   detections: TrackedDetection[];
+  /** Confirmed, not seen for longer, and still looked for. */
   lost: LostTrack[];
   /** Confirmed before and given up since the last frame. */
   ended: EndedTrack[];
@@ -100,14 +101,21 @@ export class Tracker {
     this.tracks = this.tracks.filter((track) => track.state !== 'ended');
     ended.push(...this.endTwins());
     for (const detection of third.unmatchedDetections) this.start(detection, now);
-    return {
-      detections: this.tracks
-        .filter((track) => track.state === 'tracked')
-        .sort((a, b) => a.id - b.id)
-        .flatMap((track) => tracked(track, image, now) ?? []),
-      lost: this.tracks.filter((track) => track.state === 'lost').map((track) => lost(track, now)),
-      ended: ended.map(endedTrack),
-    };
+    return { ...this.report(image, now), ended: ended.map(endedTrack) };
+  }
+
+  private report(image: { width: number; height: number }, now: number): Omit<Tracked, 'ended'> {
+    const detections: TrackedDetection[] = [];
+    const gone: LostTrack[] = [];
+    for (const track of this.tracks) {
+      if (track.state === 'tentative') continue;
+      const coasting = now - track.lastSeen <= this.settings.coastSeconds * 1000;
+      const box = track.state === 'tracked' || coasting ? clipBox(track.box, image) : null;
+      if (box) detections.push(tracked(track, box, image, now));
+      else gone.push(lost(track, now));
+    }
+    detections.sort((a, b) => a.trackId - b.trackId);
+    return { detections, lost: gone };
   }
 
   private see(track: Track, detection: Detection, now: number): void {
@@ -166,15 +174,14 @@ export class Tracker {
   }
 }
 
-function tracked(track: Track, image: { width: number; height: number }, now: number): TrackedDetection | null {
-  const box = clipBox(track.box, image);
-  if (!box) return null;
+function tracked(track: Track, box: Box, image: { width: number; height: number }, now: number): TrackedDetection {
   const { x, y } = track.velocity;
   const speed = Math.hypot(x, y);
   return {
     ...track.detection,
     box: rounded(box),
     trackId: track.id,
+    seen: track.state === 'tracked',
     age: round((now - track.firstSeen) / 1000, 1000),
     hits: track.hits,
     velocity: { x: round(x), y: round(y) },
@@ -201,7 +208,7 @@ function endedTrack(track: Track): EndedTrack {
   };
 }
 
-function rounded({ x, y, width, height }: { x: number; y: number; width: number; height: number }) {
+function rounded({ x, y, width, height }: Box): Box {
   return { x: round(x), y: round(y), width: round(width), height: round(height) };
 }
 
@@ -218,8 +225,11 @@ function checked(settings: TrackerSettings): TrackerSettings {
     throw invalidSetting('lowScore', `at most highScore (${settings.highScore})`, settings.lowScore);
   }
   whole('confirmFrames', settings.confirmFrames, 1, 100);
-  whole('mostTracks', settings.mostTracks, 1, 1000);
-  whole('mostDetections', settings.mostDetections, 1, 1000);
+  whole('mostTracks', settings.mostTracks, 1, 300);
+  whole('mostDetections', settings.mostDetections, 1, 300);
+  if (!(settings.coastSeconds >= 0 && settings.coastSeconds <= settings.lostSeconds)) {
+    throw invalidSetting('coastSeconds', `a number from 0 to lostSeconds (${settings.lostSeconds})`, settings.coastSeconds);
+  }
   if (!(settings.lostSeconds >= 0 && settings.lostSeconds <= 3600)) {
     throw invalidSetting('lostSeconds', 'a number from 0 to 3600', settings.lostSeconds);
   }
