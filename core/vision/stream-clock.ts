@@ -53,6 +53,12 @@ export class StreamClock {
     return elapsed;
   }
 
+  /** The stream's time when it is `at` elsewhere, for what happens between frames; moves nothing. */
+  timeOf(at: number): number {
+    const since = at - this.last;
+    return Math.max(0, this.now) + (since > 0 && since < Infinity ? since : 0);
+  }
+
   private refuse(): null {
     this.refused += 1;
     return null;

@@ -67,6 +67,7 @@ export class Background {
     }
     const { leastDifference, variations, levelsPerSecond } = this.settings;
     const { level, variation } = this;
+    const { max, min } = Math;
     // A long gap teaches no more than a few seconds do: what came in it was not watched.
     const step = levelsPerSecond * Math.min(seconds, 5);
     const light = this.light(grey);
@@ -79,10 +80,9 @@ export class Background {
       const moves = amount > usual ? 1 : 0;
       moving[pixel] = moves;
       count += moves;
-      level[pixel] = expected + (difference > step ? step : difference < -step ? -step : difference);
+      level[pixel] = expected + max(-step, min(step, difference));
       const towards = variations * amount - usual;
-      const next = usual + (towards > step ? step : towards < -step ? -step : towards);
-      variation[pixel] = next < leastDifference ? leastDifference : next;
+      variation[pixel] = max(leastDifference, usual + max(-step, min(step, towards)));
     }
     return count;
   }

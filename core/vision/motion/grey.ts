@@ -1,6 +1,6 @@
-import { type Frame, frameBytes } from '../../message/frame';
 import { openFrame, orientedSize } from '../../media/fit';
 import { pictureError } from '../../media/sharp';
+import { type Frame, frameBytes } from '../../message/frame';
 
 /** A picture as grey values, rows from the top, no gaps. */
 export interface GreyPicture {

@@ -15,19 +15,6 @@ describe('trackers of several sources', () => {
     }
   });
 
-  it('forgets the source not heard of for longest when there are too many', () => {
-    const set = new TrackerSet({}, 3);
-    for (const source of ['a', 'b', 'c', 'a', 'd']) set.of(source).update([], IMAGE, 0);
-    expect(set.sources).toEqual(['c', 'a', 'd']);
-    expect(set.evicted).toBe(1);
-  });
-
-  it('stays bounded however many sources come', () => {
-    const set = new TrackerSet();
-    for (let source = 0; source < 5000; source++) set.of(`topic/${source}`).update([person(50)], IMAGE, source);
-    expect(set.sources).toHaveLength(64);
-  });
-
   it('finds a wrong setting when it is made, not at the first frame', () => {
     expect(() => new TrackerSet({ lostSeconds: Number.NaN })).toThrow('lostSeconds');
   });
