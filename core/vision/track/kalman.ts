@@ -90,10 +90,11 @@ export class BoxFilter {
     for (const coordinate of [this.x, this.y, this.w, this.h]) advance(coordinate, seconds, intensity);
   }
 
-  correct(box: Box): void {
+  /** @param doubt by which the noise of this measurement is greater than usual. */
+  correct(box: Box, doubt = 1): void {
     const height = Math.max(1, this.h.value);
-    const centre = (this.noise.centre * height) ** 2;
-    const size = (this.noise.size * height) ** 2;
+    const centre = (this.noise.centre * doubt * height) ** 2;
+    const size = (this.noise.size * doubt * height) ** 2;
     measure(this.x, box.x + box.width / 2, centre);
     measure(this.y, box.y + box.height / 2, centre);
     measure(this.w, box.width, size);

@@ -40,8 +40,8 @@ const SAME_OBJECT = 0.85;
  * what is then left of the tracked ones (a weak box where an object is expected is that object half hidden; elsewhere it is
  * nothing); strong ones that are left continue tracks not confirmed yet or start one. Only boxes of one label are matched.
  *
- * Beside the paper: time is measured and not counted in frames, so that dropped frames and a rate that changes do no harm; a
- * track takes its number when it is confirmed, so that numbers count objects; the number of tracks and the detections of a frame
+ * Beside the paper: time is measured and not counted in frames, so that dropped frames and a rate that changes do no harm; a box
+ * where another object is expected too is trusted less, since it may be of both or of the other (see Track.see); a track takes its number when it is confirmed, so that numbers count objects; the number of tracks and the detections of a frame
  * are bounded. See StreamClock for frames out of order and clocks that are set back.
  */
 export class Tracker {
@@ -95,7 +95,10 @@ export class Tracker {
     const tentative = this.tracks.filter((track) => track.state === 'tentative');
     const third = associate(tentative, first.unmatchedDetections, tentativeOverlap, true);
 
-    for (const [track, detection] of [...first.pairs, ...second.pairs, ...third.pairs]) this.see(track, detection, now);
+    const pairs = [...first.pairs, ...second.pairs, ...third.pairs];
+    // Before any track moves to what it sees.
+    const shared = pairs.map(([track, { box }]) => mostOverlap(box, track, known));
+    for (const [index, [track, detection]] of pairs.entries()) this.see(track, detection, now, shared[index]!);
     for (const track of second.unmatchedTracks) track.state = 'lost';
     for (const track of third.unmatchedTracks) track.state = 'ended';
     this.tracks = this.tracks.filter((track) => track.state !== 'ended');
@@ -118,9 +121,9 @@ export class Tracker {
     return { detections, lost: gone };
   }
 
-  private see(track: Track, detection: Detection, now: number): void {
+  private see(track: Track, detection: Detection, now: number, shared: number): void {
     if (track.state === 'lost') this.found += 1;
-    track.see(detection, now);
+    track.see(detection, now, shared);
     if (track.state === 'tentative' && track.hits >= this.settings.confirmFrames) track.confirm(++this.confirmed);
   }
 
@@ -172,6 +175,11 @@ export class Tracker {
       weak: usable.filter(({ score }) => score < highScore),
     };
   }
+}
+
+/** With where any other is expected. */
+function mostOverlap(box: Box, own: Track, tracks: readonly Track[]): number {
+  return tracks.reduce((most, track) => (track === own ? most : Math.max(most, intersectionOverUnion(track.box, box))), 0);
 }
 
 function tracked(track: Track, box: Box, image: { width: number; height: number }, now: number): TrackedDetection {
