@@ -63,6 +63,20 @@ describe('the motion of a box', () => {
     expect(wander).toBeLessThan(3);
   });
 
+  it('is turned less by a box that is doubted', () => {
+    const velocityAfter = (doubt: number) => {
+      const filter = new BoxFilter(boxAt(0));
+      for (let frame = 1; frame <= 20; frame++) {
+        filter.predict(0.1);
+        filter.correct(boxAt(6 * frame));
+      }
+      filter.predict(0.1);
+      filter.correct(boxAt(100), doubt);
+      return filter.velocity.x;
+    };
+    expect(60 - velocityAfter(5)).toBeLessThan((60 - velocityAfter(1)) / 4);
+  });
+
   it('holds the size of a box that nobody sees', () => {
     const filter = new BoxFilter(boxAt(0));
     for (let frame = 1; frame <= 10; frame++) {

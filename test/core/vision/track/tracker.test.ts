@@ -90,6 +90,16 @@ describe('ByteTrack', () => {
     expect(given.at(-1)!.detections.map(({ trackId }) => trackId)).toEqual([1, 2]);
   });
 
+  it('keeps two apart who pass each other while the detector sees one', () => {
+    const frames = Array.from({ length: 50 }, (_, frame) => {
+      const [left, right] = [person(50 + 6 * frame, 100), person(350 - 6 * frame, 110)];
+      return Math.abs(left.box.x - right.box.x) < 24 ? [person(200, 105)] : [left, right];
+    });
+    const { given } = follow(frames);
+    const end = given.at(-1)!.detections.map(({ trackId, velocity }) => `${trackId} ${velocity.x > 0 ? 'right' : 'left'}`);
+    expect(end).toEqual(['1 right', '2 left']);
+  });
+
   it('never matches boxes of different labels', () => {
     const frames = Array.from({ length: 10 }, (_, frame) => [person(50, 100, 0.9, frame < 5 ? 'cat' : 'dog')]);
     const { given } = follow(frames);
