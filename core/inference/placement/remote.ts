@@ -63,7 +63,7 @@ export class RemoteSession implements Session {
   private readonly backoff = new Backoff();
   private readonly limits: Limits;
   private life: EngineLife | undefined;
-  /** Why there is no life, and since when there may be another one (`performance.now()`). */
+  /** Why there is no life, and from when on there may be another one (`performance.now()`). */
   private ended: { error: EdgeError; until: number } | undefined;
   private pause: NodeJS.Timeout | undefined;
   private opening: Promise<void> | undefined;
@@ -303,7 +303,7 @@ export class RemoteSession implements Session {
     this.overtime = setTimeout(() => {
       const late = this.sent[0];
       // When Node-RED itself was held up, the result may be there and only not read yet.
-      setImmediate(() => setImmediate(() => this.sent[0] === late && this.life?.abandon(timedOut('a run', runMs))));
+      setImmediate(() => setImmediate(() => late && this.sent[0] === late && this.life?.abandon(timedOut('a run', runMs))));
     }, runMs);
     this.overtime.unref();
   }
