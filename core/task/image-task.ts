@@ -33,7 +33,7 @@ export async function openImageTask(
   const { manifest } = model;
   const head = manifest.task === 'detection' ? headNamed(manifest.output.head) : null;
   const runnable = await takingPixels(model, input);
-  const lease = await host.acquire({ ...runnable, ...sessionOptions(manifest, options) });
+  const lease = await host.acquire({ ...runnable, ...sessionOptions(model, options) });
   try {
     const task = new ImageTask(manifest, input, options, lease, head);
     await task.check();

@@ -13,7 +13,7 @@ export async function openTensorTask(
   host: InferenceHost = sharedHost(),
 ): Promise<Task> {
   const { manifest, path, sha256 } = model;
-  const lease = await host.acquire({ path, sha256, ...sessionOptions(manifest, options) });
+  const lease = await host.acquire({ path, sha256, ...sessionOptions(model, options) });
   return new TensorTask(manifest, lease);
 }
 

@@ -24,6 +24,8 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  runTimeout: string;
+  memoryLimit: string;
 }
 
 interface Catalogue {
@@ -71,6 +73,8 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
+    memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
   icon: 'edge-model.svg',
   paletteLabel() {
