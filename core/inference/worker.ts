@@ -36,6 +36,7 @@ async function main(): Promise<void> {
     const slot = nextSlot();
     await run(session, reader, slot);
     handled = (handled + 1) | 0;
+    if (session.broken) process.exit(1);
   }
   await inEngine(() => session.release());
 }
@@ -47,8 +48,8 @@ async function open(): Promise<BackendSession | undefined> {
       const { version } = await backend.load();
       const session = await backend.open(path, options);
       const { medianMs, batchable } = await measure(session);
-      const { inputs, outputs } = session;
-      post({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable });
+      const { inputs, outputs, notes = [] } = session;
+      post({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable, notes });
       return session;
     });
   } catch (thrown) {

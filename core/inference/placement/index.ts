@@ -1,3 +1,4 @@
+import { findBackend } from '../backends';
 import { isFixed } from '../measure';
 import type { OpenSpec, Session } from '../session';
 import { MainSession } from './main';
@@ -11,9 +12,11 @@ const TINY_MS = 0.3;
  * moves it to the main thread only when it is tiny for every input that it may get: of fixed shapes, or made of independent rows.
  */
 export async function openSession(spec: OpenSpec & { placement: 'auto' | 'worker' | 'main' }): Promise<Session> {
-  if (spec.placement === 'main') return MainSession.open(spec);
+  const { ownThreadOnly = false } = findBackend(spec.backend);
+  if (spec.placement === 'main' && !ownThreadOnly) return MainSession.open(spec);
   const { session, ready } = await openWorker(spec);
-  if (spec.placement === 'worker') return session;
+  if (spec.placement === 'main') session.info.notes.push(`${spec.backend} runs in a thread of its own only`);
+  if (spec.placement === 'worker' || ownThreadOnly) return session;
   const { medianMs, batchable, inputs } = ready;
   const tiny = medianMs !== undefined && medianMs < TINY_MS && (batchable || isFixed(inputs));
   if (!tiny) return session;

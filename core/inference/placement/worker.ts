@@ -62,7 +62,7 @@ export class WorkerSession implements Session {
       placement: 'worker',
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [],
+      notes: [...ready.notes],
       inputs: ready.inputs,
       outputs: ready.outputs,
     };
