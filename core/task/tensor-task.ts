@@ -3,7 +3,7 @@ import { type InferenceHost, type Lease, sharedHost } from '../inference/host';
 import { makeTensor, type Tensor, type TensorValue } from '../message/tensor';
 import type { Manifest, ResolvedModel } from '../model/manifest';
 import { notFinite } from '../vision/candidates';
-import { sessionOptions } from './session-options';
+import { acquire } from './acquire';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 import { toTensors } from './to-tensors';
 
@@ -14,8 +14,8 @@ export async function openTensorTask(
   host: InferenceHost = sharedHost(),
 ): Promise<Task> {
   const { manifest, path, sha256 } = model;
-  const lease = await host.acquire({ path, sha256, ...sessionOptions(manifest, options) });
-  return new TensorTask(manifest, lease);
+  const { lease, warnings } = await acquire(host, { path, sha256 }, model, options);
+  return new TensorTask(manifest, lease, warnings);
 }
 
 class TensorTask implements Task {
@@ -26,8 +26,9 @@ class TensorTask implements Task {
   constructor(
     private readonly manifest: Manifest,
     private readonly lease: Lease,
+    warnings: readonly string[],
   ) {
-    this.info = { manifest, session: lease.info, warnings: [] };
+    this.info = { manifest, session: lease.info, warnings };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {

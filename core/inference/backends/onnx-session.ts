@@ -10,6 +10,7 @@ export type Engine = Pick<typeof OnnxRuntime, 'InferenceSession' | 'Tensor'>;
 export class OnnxSession implements BackendSession {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  readonly notes: string[] = [];
   private readonly fetches: string[];
 
   constructor(

@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os';
 import type * as OnnxRuntime from 'onnxruntime-node';
 import { EdgeError } from '../../errors';
 import type { Backend, BackendSession, SessionOptions } from '../backend';
+import { ON_PROCESSOR } from '../providers';
 import { firstLine, OnnxSession, openError } from './onnx-session';
+import { openOptimised } from './optimised-models';
 
 /** ONNX Runtime's own Node.js binding: native speed, but only where npm holds a binary (glibc Linux, Windows, macOS on ARM). */
 export const onnxruntimeNode: Backend = {
@@ -14,20 +16,47 @@ export const onnxruntimeNode: Backend = {
 
   async open(modelPath: string, options: SessionOptions): Promise<BackendSession> {
     const ort = runtime();
-    let session: OnnxRuntime.InferenceSession;
+    const { executionProvider = 'cpu' } = options;
     try {
-      session = await ort.InferenceSession.create(modelPath, sessionOptions(options));
+      return await openWith(ort, modelPath, options);
     } catch (thrown) {
-      throw openError(thrown);
-    }
-    try {
-      return new OnnxSession(ort, session);
-    } catch (thrown) {
-      await session.release();
-      throw thrown;
+      if (executionProvider === 'cpu') throw thrown;
+      const session = await openWith(ort, modelPath, { ...options, executionProvider: 'cpu' });
+      session.notes.push(`${ON_PROCESSOR}: ${executionProvider} did not take this model (${reasonOf(thrown)})`);
+      return session;
     }
   },
 };
+
+async function openWith(ort: typeof OnnxRuntime, modelPath: string, options: SessionOptions): Promise<OnnxSession> {
+  const { executionProvider = 'cpu', preciseInt8 = false, optimised } = options;
+  const create = (path: string, { writeTo, asItIs }: { writeTo?: string; asItIs?: boolean } = {}) =>
+    ort.InferenceSession.create(path, {
+      ...sessionOptions(options),
+      ...(writeTo === undefined ? {} : { optimizedModelFilePath: writeTo }),
+      ...(asItIs ? { graphOptimizationLevel: 'disabled' as const } : {}),
+    });
+  let session: OnnxRuntime.InferenceSession;
+  try {
+    // What other providers make of a graph is not a graph any more that could be written.
+    if (optimised && executionProvider === 'cpu') {
+      const made = [ort.env.versions.node, executionProvider, preciseInt8];
+      session = await openOptimised(modelPath, { ...optimised, made }, create);
+    } else session = await create(modelPath);
+  } catch (thrown) {
+    throw openError(thrown);
+  }
+  try {
+    return new OnnxSession(ort, session);
+  } catch (thrown) {
+    await session.release();
+    throw thrown;
+  }
+}
+
+function reasonOf(thrown: unknown): string {
+  return firstLine(thrown instanceof EdgeError && thrown.cause instanceof Error ? thrown.cause.message : String(thrown));
+}
 
 /** Threads inside one run when none are chosen: one core stays free for Node-RED, and more than four rarely pay on small models. */
 export function defaultThreads(): number {

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { asEdgeError, EdgeError, ERRORS } from '../errors';
+import type { ExecutionProvider, SessionOptions } from '../inference/backend';
+import type { InferenceHost, Lease } from '../inference/host';
+import { ON_PROCESSOR, providerState } from '../inference/providers';
+import type { Manifest, ResolvedModel } from '../model/manifest';
+import type { Dequantized } from '../model/onnx/dequantize';
+import { ModelStore } from '../model/store';
+import type { TaskOptions } from './task';
+
+const NATIVE = 'onnxruntime-node';
+const WEB = 'onnxruntime-web';
+
+/** Changes whenever dequantizeModel writes other graphs for the same model: the files made before are then made anew. */
+const FLOAT_RECIPE = 'float-1';
+
+/** Made beside its model's place, where what was made from it is kept as well. */
+const DEQUANTIZER = join(__dirname, '..', 'model', 'onnx', 'dequantize-worker.js');
+
+export interface Acquired {
+  lease: Lease;
+  /** What whoever looks after the flow should know: another engine or provider than the one asked for. Sentences. */
+  warnings: string[];
+}
+
+/** The file that is run, which may be made from the model's own. */
+export interface Runnable {
+  path: string;
+  sha256: string;
+}
+
+/**
+ * A session of a model, with the engine and the provider that were asked for where they are here, else with what is, and why.
+ * @throws EDGE_RUNTIME_MISSING when no engine runs; what `InferenceHost.acquire` throws.
+ */
+export async function acquire(
+  host: InferenceHost,
+  runnable: Runnable,
+  model: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  options: TaskOptions,
+): Promise<Acquired> {
+  const { backend = 'auto' } = options;
+  if (backend === WEB) return acquireWeb(host, runnable, model, options, []);
+  try {
+    return await acquireNative(host, runnable, model, options);
+  } catch (thrown) {
+    const missing = asEdgeError(thrown);
+    if (backend !== 'auto' || missing.code !== 'EDGE_RUNTIME_MISSING') throw thrown;
+    return await acquireWeb(host, runnable, model, options, [`${SLOWER}. ${missing.message}`]).catch((failed) => {
+      throw asEdgeError(failed).code === 'EDGE_RUNTIME_MISSING' ? bothMissing(missing, asEdgeError(failed)) : failed;
+    });
+  }
+}
+
+const SLOWER = 'Runs in WebAssembly, which took 2 to 11 times as long where it was measured';
+
+async function acquireNative(
+  host: InferenceHost,
+  runnable: Runnable,
+  { manifest, storeFolder }: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  options: TaskOptions,
+): Promise<Acquired> {
+  const asked = providerOf(options);
+  const { present, reason } = await providerState(asked);
+  const executionProvider = present ? asked : 'cpu';
+  const lease = await host.acquire({
+    ...runnable,
+    backend: NATIVE,
+    placement: options.placement ?? 'auto',
+    options: {
+      ...engineOptions(manifest, options),
+      executionProvider,
+      optimised: { folder: join(storeFolder, 'optimised'), sha256: runnable.sha256 },
+    },
+  });
+  if (!present) {
+    const warning = `${ON_PROCESSOR}: ${asked} cannot be used here, ${reason}`;
+    return { lease: withNotes(lease, [warning]), warnings: [warning] };
+  }
+  // The provider is there, and did not take this model.
+  return { lease, warnings: lease.info.notes.filter((note) => note.startsWith(ON_PROCESSOR)) };
+}
+
+async function acquireWeb(
+  host: InferenceHost,
+  runnable: Runnable,
+  { manifest, storeFolder }: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  options: TaskOptions,
+  warnings: string[],
+): Promise<Acquired> {
+  const asked = providerOf(options);
+  if (asked !== 'cpu') warnings.push(`${ON_PROCESSOR}: WebAssembly knows no ${asked}`);
+  const float = await inFloat(runnable, manifest, new ModelStore(storeFolder));
+  const lease = await host.acquire({
+    path: float.path,
+    sha256: float.sha256,
+    backend: WEB,
+    placement: options.placement ?? 'auto',
+    options: engineOptions(manifest, options),
+  });
+  return { lease: withNotes(lease, [...warnings, ...(float.note === undefined ? [] : [float.note])]), warnings };
+}
+
+/** Foreign int8 weights use all 8 bits and would saturate on x64 without VNNI; ours use 7. */
+function engineOptions(manifest: Manifest, { threads }: TaskOptions): SessionOptions {
+  return {
+    ...(threads === undefined ? {} : { threads }),
+    ...(manifest.quantization === 'int8' && !manifest.source.startsWith('package:') ? { preciseInt8: true } : {}),
+  };
+}
+
+function providerOf({ executionProvider = 'auto' }: TaskOptions): ExecutionProvider {
+  return executionProvider === 'auto' ? 'cpu' : executionProvider;
+}
+
+/** Where 8 bits are no faster than float, a model that was quantized is made float, once. */
+async function inFloat(runnable: Runnable, { quantization }: Manifest, store: ModelStore): Promise<Runnable & { note?: string }> {
+  if (quantization !== 'int8') return runnable;
+  try {
+    const path = await store.derive(runnable.sha256, FLOAT_RECIPE, () => dequantized(runnable.path));
+    const sha256 = createHash('sha256').update(`${runnable.sha256}-${FLOAT_RECIPE}`).digest('hex');
+    return { path, sha256, note: 'Its 8-bit values were made float once, since WebAssembly is slower in 8 bits' };
+  } catch (thrown) {
+    const { code, message } = asEdgeError(thrown);
+    if (code === 'EDGE_MODEL_UNSUPPORTED' || code === 'EDGE_STORE_WRITE')
+      return { ...runnable, note: `Stays in 8 bits: ${message}` };
+    throw thrown;
+  }
+}
+
+/** In a thread: it takes parts of a second. @throws EDGE_MODEL_UNSUPPORTED when there is nothing to widen, EDGE_RUNTIME_FAILED */
+async function dequantized(path: string): Promise<Uint8Array> {
+  const worker = new Worker(DEQUANTIZER, { workerData: path, execArgv: [] });
+  const made = await new Promise<Dequantized | null>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the thread ended without a word')));
+  }).catch((cause) => {
+    throw new EdgeError('EDGE_RUNTIME_FAILED', `the model could not be made float: ${(cause as Error).message}`, { cause });
+  });
+  if (!made) throw new EdgeError('EDGE_MODEL_UNSUPPORTED', 'it is not quantized by QuantizeLinear and DequantizeLinear');
+  return made.model;
+}
+
+function withNotes(lease: Lease, notes: readonly string[]): Lease {
+  const info = { ...lease.info, notes: [...lease.info.notes, ...notes] };
+  return { info, run: (feeds, signal) => lease.run(feeds, signal), release: () => lease.release() };
+}
+
+function bothMissing(native: EdgeError, web: EdgeError): EdgeError {
+  const found = ({ message }: EdgeError) => message.replace(`${ERRORS.EDGE_RUNTIME_MISSING}: `, '');
+  return new EdgeError('EDGE_RUNTIME_MISSING', found(native), { cause: native, mend: `And ${found(web)}` });
+}
