@@ -116,14 +116,15 @@ class Rewrite {
     const axis = (int(node, 'axis', 1) + rank) % Math.max(rank, 1);
     const channels = scales.length === 1 ? 1 : (steps.shape[axis] ?? 0);
     if (channels !== scales.length || (zeros && zeros.length !== scales.length)) return undefined;
-    const each = scales.length === 1 ? 1 : elementCount(steps.shape.slice(axis + 1));
-    const values = new Float32Array(steps.data.length);
-    for (let index = 0; index < values.length; index++) {
-      const channel = Math.floor(index / each) % channels;
-      // Rounded to float32 after the product only, as ONNX Runtime does: the difference of small integers is exact.
-      values[index] = (Number(steps.data[index]) - (zeros?.[channel] ?? 0)) * scales[channel]!;
+    // Rounded to float32 after the product only, as ONNX Runtime does: the difference of small integers is exact.
+    const values = Float32Array.from(steps.data as ArrayLike<number>);
+    const each = scales.length === 1 ? values.length : elementCount(steps.shape.slice(axis + 1));
+    for (let start = 0, block = 0; start < values.length; start += each, block += 1) {
+      const factor = scales[block % channels]!;
+      const middle = zeros?.[block % channels] ?? 0;
+      for (let index = start; index < start + each; index++) values[index] = (values[index]! - middle) * factor;
     }
-    return floats(values, steps.shape);
+    return { type: 'float32', shape: steps.shape, data: values };
   }
 
   private undoes(reader: NodeProto, quantize: NodeProto): boolean {
