@@ -51,17 +51,17 @@ async function tryAll(): Promise<ProviderState[]> {
   return states;
 }
 
-interface Answer {
+export interface Answer {
   held?: string[];
   error?: string;
 }
 
-/** Never rejects. */
-function probe(provider?: ExecutionProvider): Promise<Answer> {
+/** What a child process that runs `script` says on its last line, or how it ended without. Never rejects. */
+export function probe(provider?: string, script = PROBE, limitMs = TRY_MS): Promise<Answer> {
   return new Promise((resolve) => {
-    const args = provider === undefined ? [PROBE] : [PROBE, provider];
+    const args = provider === undefined ? [script] : [script, provider];
     // What a driver prints would stand in Node-RED's log without a word on where it comes from.
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: TRY_MS, killSignal: 'SIGKILL' });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: limitMs, killSignal: 'SIGKILL' });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-16_384);
@@ -71,7 +71,7 @@ function probe(provider?: ExecutionProvider): Promise<Answer> {
       const answer = lastAnswer(output);
       // What broke on the way out broke after the run.
       if (answer && (code === 0 || answer.error !== undefined)) resolve(answer);
-      else if (signal === 'SIGKILL') resolve({ error: `it did not answer within ${TRY_MS / 1000} s` });
+      else if (signal === 'SIGKILL') resolve({ error: `it did not answer within ${limitMs / 1000} s` });
       else resolve({ error: `trying it ended a process with ${signal ?? `exit code ${code}`}` });
     });
   });
