@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asEdgeError, EdgeError, ERRORS } from '../errors';
-import type { ExecutionProvider, SessionOptions } from '../inference/backend';
+import type { ExecutionProvider } from '../inference/backend';
 import type { InferenceHost, Lease } from '../inference/host';
 import { ON_PROCESSOR, providerState } from '../inference/providers';
 import type { Manifest, ResolvedModel } from '../model/manifest';
 import type { Dequantized } from '../model/onnx/dequantize';
 import { ModelStore } from '../model/store';
+import { sessionOptions } from './session-options';
 import type { TaskOptions } from './task';
 
 const NATIVE = 'onnxruntime-node';
@@ -38,7 +39,7 @@ export interface Runnable {
 export async function acquire(
   host: InferenceHost,
   runnable: Runnable,
-  model: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  model: ResolvedModel,
   options: TaskOptions,
 ): Promise<Acquired> {
   const { backend = 'auto' } = options;
@@ -59,22 +60,16 @@ const SLOWER = 'Runs in WebAssembly, which took 2 to 11 times as long where it w
 async function acquireNative(
   host: InferenceHost,
   runnable: Runnable,
-  { manifest, storeFolder }: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  model: ResolvedModel,
   options: TaskOptions,
 ): Promise<Acquired> {
   const asked = providerOf(options);
   const { present, reason } = await providerState(asked);
   const executionProvider = present ? asked : 'cpu';
-  const lease = await host.acquire({
-    ...runnable,
-    backend: NATIVE,
-    placement: options.placement ?? 'auto',
-    options: {
-      ...engineOptions(manifest, options),
-      executionProvider,
-      optimised: { folder: join(storeFolder, 'optimised'), sha256: runnable.sha256 },
-    },
-  });
+  const optimised = { folder: join(model.storeFolder, 'optimised'), sha256: runnable.sha256 };
+  const spec = sessionOptions(model, options);
+  const engine = { ...spec.options, executionProvider, optimised };
+  const lease = await host.acquire({ ...runnable, ...spec, backend: NATIVE, options: engine });
   if (!present) {
     const warning = `${ON_PROCESSOR}: ${asked} cannot be used here, ${reason}`;
     return { lease: withNotes(lease, [warning]), warnings: [warning] };
@@ -86,29 +81,15 @@ async function acquireNative(
 async function acquireWeb(
   host: InferenceHost,
   runnable: Runnable,
-  { manifest, storeFolder }: Pick<ResolvedModel, 'manifest' | 'storeFolder'>,
+  model: ResolvedModel,
   options: TaskOptions,
   warnings: string[],
 ): Promise<Acquired> {
   const asked = providerOf(options);
   if (asked !== 'cpu') warnings.push(`${ON_PROCESSOR}: WebAssembly knows no ${asked}`);
-  const float = await inFloat(runnable, manifest, new ModelStore(storeFolder));
-  const lease = await host.acquire({
-    path: float.path,
-    sha256: float.sha256,
-    backend: WEB,
-    placement: options.placement ?? 'auto',
-    options: engineOptions(manifest, options),
-  });
-  return { lease: withNotes(lease, [...warnings, ...(float.note === undefined ? [] : [float.note])]), warnings };
-}
-
-/** Foreign int8 weights use all 8 bits and would saturate on x64 without VNNI; ours use 7. */
-function engineOptions(manifest: Manifest, { threads }: TaskOptions): SessionOptions {
-  return {
-    ...(threads === undefined ? {} : { threads }),
-    ...(manifest.quantization === 'int8' && !manifest.source.startsWith('package:') ? { preciseInt8: true } : {}),
-  };
+  const { note, ...float } = await inFloat(runnable, model.manifest, new ModelStore(model.storeFolder));
+  const lease = await host.acquire({ ...float, ...sessionOptions(model, options), backend: WEB });
+  return { lease: withNotes(lease, [...warnings, ...(note === undefined ? [] : [note])]), warnings };
 }
 
 function providerOf({ executionProvider = 'auto' }: TaskOptions): ExecutionProvider {

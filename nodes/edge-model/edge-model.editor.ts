@@ -3,6 +3,7 @@ import { type Choice, field, fillSelect, openSections, showFor, useStyle } from 
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
 import { errorNotice, type Facts, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
+import { showEngine } from './engine.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
 
 interface EdgeModel extends EditorNodeProperties {
@@ -24,6 +25,8 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  backend: string;
+  executionProvider: string;
 }
 
 interface Catalogue {
@@ -71,6 +74,8 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    backend: { value: 'auto' },
+    executionProvider: { value: 'auto' },
   },
   icon: 'edge-model.svg',
   paletteLabel: 'model',
@@ -83,6 +88,7 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     const t: Translate = (key, values) => this._(key, values as Record<string, string>);
     openSections(field('edge-model-choice').closest<HTMLElement>('.edge-form')!, this);
     void prepare(this, t);
+    void showEngine(this, t);
   },
 });
 

@@ -1,6 +1,7 @@
 import { EdgeError } from '../../core/errors';
+import { EXECUTION_PROVIDERS } from '../../core/inference/backend';
 import { parsePartialManifest } from '../../core/model/parse-manifest';
-import type { TaskOptions } from '../../core/task';
+import { BACKEND_CHOICES, type TaskOptions } from '../../core/task';
 import type { ModelSettings } from '../common/model-owner';
 import { choiceSetting, numberSetting, textSetting } from '../common/settings';
 
@@ -13,6 +14,8 @@ export interface ModelConfig {
   maxDetections?: unknown;
   placement?: unknown;
   threads?: unknown;
+  backend?: unknown;
+  executionProvider?: unknown;
   task?: unknown;
   head?: unknown;
   width?: unknown;
@@ -45,6 +48,8 @@ function optionsOf(config: ModelConfig): TaskOptions {
   const most = numberSetting('most detections', config.maxDetections, { min: 1, max: 1000, fallback: unset, integer: true });
   const threads = numberSetting('threads', config.threads, { min: 1, max: 64, fallback: unset, integer: true });
   return {
+    backend: choiceSetting('engine', config.backend, BACKEND_CHOICES),
+    executionProvider: choiceSetting('execution provider', config.executionProvider, ['auto', ...EXECUTION_PROVIDERS]),
     placement: choiceSetting('placement', config.placement, ['auto', 'worker', 'main']),
     ...(Number.isNaN(score) ? {} : { scoreThreshold: score }),
     ...(Number.isNaN(iou) ? {} : { iouThreshold: iou }),

@@ -12,7 +12,8 @@ const code = (config: Record<string, unknown>) => {
 
 describe('the settings of a model', () => {
   it('say nothing where the dialog was left as it opens', () => {
-    expect(modelSettings({})).toEqual({ source: '', manifest: {}, options: { placement: 'auto' } });
+    const options = { backend: 'auto', executionProvider: 'auto', placement: 'auto' };
+    expect(modelSettings({})).toEqual({ source: '', manifest: {}, options });
     expect(modelSettings({ source: ' ', task: '', mean: '', threads: '', placement: 'auto' })).toEqual(modelSettings({}));
   });
 
@@ -27,7 +28,13 @@ describe('the settings of a model', () => {
 
   it('take numbers as texts, as dialogs and environment variables give them', () => {
     const { options } = modelSettings({ scoreThreshold: '0', iouThreshold: '.5', maxDetections: '7', threads: 2 });
-    expect(options).toEqual({ placement: 'auto', scoreThreshold: 0, iouThreshold: 0.5, maxDetections: 7, threads: 2 });
+    expect(options).toMatchObject({ placement: 'auto', scoreThreshold: 0, iouThreshold: 0.5, maxDetections: 7, threads: 2 });
+  });
+
+  it('leave engine and execution provider to the machine, or name them', () => {
+    expect(modelSettings({}).options).toMatchObject({ backend: 'auto', executionProvider: 'auto' });
+    const { options } = modelSettings({ backend: 'onnxruntime-web', executionProvider: 'cuda' });
+    expect(options).toMatchObject({ backend: 'onnxruntime-web', executionProvider: 'cuda' });
   });
 
   it('say how a picture is prepared, one number for every channel', () => {
@@ -59,6 +66,8 @@ describe('the settings of a model', () => {
     [{ scoreThreshold: '2' }, 'EDGE_SETTING'],
     [{ threads: '1.5' }, 'EDGE_SETTING'],
     [{ placement: 'elsewhere' }, 'EDGE_SETTING'],
+    [{ backend: 'abacus' }, 'EDGE_SETTING'],
+    [{ executionProvider: 'steam' }, 'EDGE_SETTING'],
     [{ source: ['x'] }, 'EDGE_SETTING'],
     [{ source: 'https://example.com/a.onnx', sha256: 'short' }, 'EDGE_SETTING'],
     [{ width: 'wide' }, 'EDGE_MODEL_MANIFEST'],
