@@ -67,7 +67,7 @@ async function opening(bench: Bench, folder: string, rounds: number): Promise<vo
   const tiny: number[] = [];
   for (const path of [PACKAGED, ...others.map((name) => join(models, name))]) {
     const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
-    const optimised = { folder: join(folder, 'optimised'), sha256 };
+    const optimised = { folder: join(folder, 'optimised'), name: sha256 };
     const [plain, again]: [number[], number[]] = [[], []];
     for (let round = -1; round < rounds; round++) {
       const without = await cpuMs(path, { threads: 1 });

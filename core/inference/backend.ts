@@ -20,8 +20,8 @@ export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 
 export interface OptimisedOptions {
   folder: string;
-  /** Of the model's file, lower-case hex. */
-  sha256: string;
+  /** Stands for the content of the file that is opened, and begins the names of what is kept of it. */
+  name: string;
 }
 
 /** One opened model. `run` is called once at a time; its result arrays are the caller's. */

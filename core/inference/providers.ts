@@ -18,37 +18,36 @@ const PROBE = join(__dirname, 'provider-probe.js');
 /** Milliseconds for one try; drivers may take long to start, and a hung one must not keep anybody waiting. */
 const TRY_MS = 30_000;
 
-let known: Promise<ProviderState[]> | undefined;
+/** What was found out since this process began. */
+const states = new Map<ExecutionProvider, Promise<ProviderState>>();
+let listing: Promise<Answer> | undefined;
 
 /**
  * What can compute here, tried once per process on a tiny graph, each provider in a child process of its own, one after the
  * other. Being in the binary is not enough: CUDA and TensorRT need libraries beside it, and all but `cpu` need a device.
  * Never rejects.
  */
-export function providers(): Promise<ProviderState[]> {
-  known ??= tryAll();
+export async function providers(): Promise<ProviderState[]> {
+  const found: ProviderState[] = [];
+  for (const id of EXECUTION_PROVIDERS) found.push(await providerState(id));
+  return found;
+}
+
+/** Of one. Never rejects. */
+export function providerState(id: ExecutionProvider): Promise<ProviderState> {
+  const known = states.get(id) ?? tryOne(id);
+  states.set(id, known);
   return known;
 }
 
-/** Of one; `cpu` is not tried, since a session says itself what is wrong. */
-export async function providerState(id: ExecutionProvider): Promise<ProviderState> {
+async function tryOne(id: ExecutionProvider): Promise<ProviderState> {
+  listing ??= probe();
+  const { held, error = 'onnxruntime-node did not answer' } = await listing;
+  if (!held) return { id, present: false, reason: error };
+  if (!held.includes(id)) return { id, present: false, reason: notHeld(id) };
   if (id === 'cpu') return { id, present: true };
-  return (await providers()).find((state) => state.id === id) ?? { id, present: false, reason: 'it is not known' };
-}
-
-async function tryAll(): Promise<ProviderState[]> {
-  const { held, error } = await probe();
-  const states: ProviderState[] = [];
-  for (const id of EXECUTION_PROVIDERS) {
-    if (!held) states.push({ id, present: false, reason: error ?? 'onnxruntime-node did not answer' });
-    else if (!held.includes(id)) states.push({ id, present: false, reason: notHeld(id) });
-    else if (id === 'cpu') states.push({ id, present: true });
-    else {
-      const { error: failure } = await probe(id);
-      states.push(failure === undefined ? { id, present: true } : { id, present: false, reason: reasonFor(id, failure) });
-    }
-  }
-  return states;
+  const { error: failure } = await probe(id);
+  return failure === undefined ? { id, present: true } : { id, present: false, reason: reasonFor(id, failure) };
 }
 
 export interface Answer {

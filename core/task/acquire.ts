@@ -5,7 +5,7 @@ import { asEdgeError, EdgeError, ERRORS } from '../errors';
 import type { ExecutionProvider } from '../inference/backend';
 import type { InferenceHost, Lease } from '../inference/host';
 import { ON_PROCESSOR, providerState } from '../inference/providers';
-import type { Manifest, ResolvedModel } from '../model/manifest';
+import type { ResolvedModel } from '../model/manifest';
 import type { Dequantized } from '../model/onnx/dequantize';
 import { ModelStore } from '../model/store';
 import { sessionOptions } from './session-options';
@@ -55,7 +55,7 @@ export async function acquire(
   }
 }
 
-const SLOWER = 'Runs in WebAssembly, which took 2 to 11 times as long where it was measured';
+const SLOWER = 'Runs in WebAssembly, which took 2 to 10 times as long where it was measured';
 
 async function acquireNative(
   host: InferenceHost,
@@ -64,9 +64,10 @@ async function acquireNative(
   options: TaskOptions,
 ): Promise<Acquired> {
   const asked = providerOf(options);
-  const { present, reason } = await providerState(asked);
+  // The processor is not tried: opening the model says itself what is wrong.
+  const { present, reason } = asked === 'cpu' ? { present: true } : await providerState(asked);
   const executionProvider = present ? asked : 'cpu';
-  const optimised = { folder: join(model.storeFolder, 'optimised'), sha256: runnable.sha256 };
+  const optimised = { folder: join(model.storeFolder, 'optimised'), name: `${model.sha256}-${short(runnable)}` };
   const spec = sessionOptions(model, options);
   const engine = { ...spec.options, executionProvider, optimised };
   const lease = await host.acquire({ ...runnable, ...spec, backend: NATIVE, options: engine });
@@ -87,9 +88,14 @@ async function acquireWeb(
 ): Promise<Acquired> {
   const asked = providerOf(options);
   if (asked !== 'cpu') warnings.push(`${ON_PROCESSOR}: WebAssembly knows no ${asked}`);
-  const { note, ...float } = await inFloat(runnable, model.manifest, new ModelStore(model.storeFolder));
+  const { note, ...float } = await inFloat(runnable, model);
   const lease = await host.acquire({ ...float, ...sessionOptions(model, options), backend: WEB });
   return { lease: withNotes(lease, [...warnings, ...(note === undefined ? [] : [note])]), warnings };
+}
+
+/** Enough of the hash of the file that is run to tell those apart that were made from one model. */
+function short({ sha256 }: Runnable): string {
+  return sha256.slice(0, 16);
 }
 
 function providerOf({ executionProvider = 'auto' }: TaskOptions): ExecutionProvider {
@@ -97,16 +103,21 @@ function providerOf({ executionProvider = 'auto' }: TaskOptions): ExecutionProvi
 }
 
 /** Where 8 bits are no faster than float, a model that was quantized is made float, once. */
-async function inFloat(runnable: Runnable, { quantization }: Manifest, store: ModelStore): Promise<Runnable & { note?: string }> {
-  if (quantization !== 'int8') return runnable;
+async function inFloat(
+  runnable: Runnable,
+  { manifest, sha256, storeFolder }: ResolvedModel,
+): Promise<Runnable & { note?: string }> {
+  if (manifest.quantization !== 'int8') return runnable;
+  // Under the model's own hash, with which the store removes what was made from it.
+  const recipe = `${FLOAT_RECIPE}-${short(runnable)}`;
   try {
-    const path = await store.derive(runnable.sha256, FLOAT_RECIPE, () => dequantized(runnable.path));
-    const sha256 = createHash('sha256').update(`${runnable.sha256}-${FLOAT_RECIPE}`).digest('hex');
-    return { path, sha256, note: 'Its 8-bit values were made float once, since WebAssembly is slower in 8 bits' };
+    const path = await new ModelStore(storeFolder).derive(sha256, recipe, () => dequantized(runnable.path));
+    const note = 'Its 8-bit values were made float once, since WebAssembly is slower in 8 bits';
+    return { path, sha256: createHash('sha256').update(`${sha256}-${recipe}`).digest('hex'), note };
   } catch (thrown) {
     const { code, message } = asEdgeError(thrown);
-    if (code === 'EDGE_MODEL_UNSUPPORTED' || code === 'EDGE_STORE_WRITE')
-      return { ...runnable, note: `Stays in 8 bits: ${message}` };
+    if (code === 'EDGE_STORE_WRITE') return { ...runnable, note: `Stays in 8 bits: ${message}` };
+    if (code === 'EDGE_MODEL_UNSUPPORTED') return { ...runnable, note: 'Stays in 8 bits: it computes in integers throughout' };
     throw thrown;
   }
 }

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
+import type { OptimisedOptions } from '../backend';
 
 /** Bytes of all kept graphs together, and of a model from which on it pays: below, opening costs milliseconds anyway. */
 const CAP_BYTES = 512e6;
@@ -17,10 +18,7 @@ const STALE_MS = 3_600_000;
 /** How protobuf writes the key "location", with which a tensor says that its values lie in another file. */
 const LOCATION = Buffer.from('\x0a\x08location');
 
-export interface OptimisedSpec {
-  folder: string;
-  /** Of the model's file. */
-  sha256: string;
+export interface OptimisedSpec extends OptimisedOptions {
   /** What else decides what the engine makes of a graph: its version, its options. The processor is added here. */
   made: readonly unknown[];
 }
@@ -33,14 +31,14 @@ export type Create<S> = (path: string, how: { writeTo?: string; asItIs?: boolean
 
 /**
  * Open a model by the graph that this engine made of it on this machine before, or make and keep that graph: optimising is most
- * of what opening costs. Kept graphs are `<sha256>-<what made it>.<crc32>.onnx`, written beside their place, flushed and renamed.
+ * of what opening costs. Kept graphs are `<name>-<what made it>.<crc32>.onnx`, written beside their place, flushed and renamed.
  * One that is damaged or that the engine refuses is deleted and the model itself opened; where nothing can be written it is
  * opened as if there were no cache. Models with values in other files are not kept: their hash does not say what is in those.
  *
  * @throws what opening the model itself throws.
  */
 export async function openOptimised<S>(modelPath: string, spec: OptimisedSpec, create: Create<S>): Promise<S> {
-  const name = `${spec.sha256}-${digest([...spec.made, processor()]).slice(0, 16)}`;
+  const name = `${spec.name}-${digest([...spec.made, processor()]).slice(0, 16)}`;
   const kept = await find(spec.folder, name);
   if (kept) {
     try {

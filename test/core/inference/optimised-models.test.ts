@@ -36,7 +36,7 @@ const kept = (store: string) => readdirSync(store).filter((name) => name.endsWit
 async function run(store: string, path = model): Promise<Float32Array> {
   const host = new InferenceHost(0);
   try {
-    const optimised = { folder: store, sha256: 'a'.repeat(64) };
+    const optimised = { folder: store, name: 'a'.repeat(64) };
     const lease = await host.acquire({ path, sha256: 'model', placement: 'worker', options: { threads: 1, optimised } });
     return (await lease.run({ image })).outputs.scores!.data as Float32Array;
   } finally {
@@ -89,7 +89,7 @@ describe('the optimised graph of a model', () => {
       opened.push(path);
       return opened.length;
     };
-    const spec = { folder: store, sha256: 'b', made: ['1.0'] };
+    const spec = { folder: store, name: 'b', made: ['1.0'] };
     expect(await openOptimised(model, spec, create)).toBe(1);
     expect(await openOptimised(model, spec, create)).toBe(2);
     expect(kept(store)).toHaveLength(1);
@@ -107,7 +107,7 @@ describe('the optimised graph of a model', () => {
       ['1.0', true],
       ['1.0', false],
     ])
-      await openOptimised(model, { folder: store, sha256: 'c', made }, create);
+      await openOptimised(model, { folder: store, name: 'c', made }, create);
     expect(kept(store)).toHaveLength(3);
   });
 
@@ -126,7 +126,7 @@ describe('the optimised graph of a model', () => {
     const create = async (_path: string, { writeTo }: { writeTo?: string }) => {
       if (writeTo) writeFileSync(writeTo, 'graph');
     };
-    await openOptimised(model, { folder: store, sha256: 'e', made: [] }, create);
+    await openOptimised(model, { folder: store, name: 'e', made: [] }, create);
     const left = readdirSync(store).sort();
     expect(left).toHaveLength(3);
     expect(left.slice(0, 2)).toEqual(old.slice(1));
@@ -153,7 +153,7 @@ describe('the optimised graph of a model', () => {
     });
     writeFileSync(outside, parts);
     const seen: (string | undefined)[] = [];
-    await openOptimised(outside, { folder: store, sha256: 'f', made: [] }, async (_path, { writeTo }) => seen.push(writeTo));
+    await openOptimised(outside, { folder: store, name: 'f', made: [] }, async (_path, { writeTo }) => seen.push(writeTo));
     expect(seen).toEqual([undefined]);
   });
 
