@@ -32,6 +32,8 @@ afterAll(async () => {
 
 const colours = (options: TaskOptions, on: InferenceHost) => openTask(workshop.resolved(colourDetector(), COLOURS), options, on);
 
+jest.setTimeout(120_000);
+
 describe('the engine of a task', () => {
   it('is the native one where it runs, without a word', async () => {
     const task = await colours({}, host);
