@@ -41,6 +41,8 @@ export interface Backend {
   readonly id: string;
   /** True for an engine that is slow to start or blocks for long: never on Node-RED's own thread. */
   readonly ownThreadOnly?: boolean;
+  /** Version of the engine that would be loaded, without loading it: what was found out with another one counts no more. */
+  installedVersion?(): string | undefined;
   /** Version of the engine. @throws EDGE_RUNTIME_MISSING with the command that installs it. */
   load(): Promise<{ version: string }>;
   /** @throws EDGE_MODEL_INVALID, EDGE_MODEL_UNSUPPORTED, EDGE_MODEL_EXTERNAL_DATA */

@@ -27,6 +27,8 @@ interface EdgeModel extends EditorNodeProperties {
   threads: string;
   backend: string;
   executionProvider: string;
+  runTimeout: string;
+  memoryLimit: string;
 }
 
 interface Catalogue {
@@ -76,6 +78,8 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
     backend: { value: 'auto' },
     executionProvider: { value: 'auto' },
+    runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
+    memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
   icon: 'edge-model.svg',
   paletteLabel: 'model',

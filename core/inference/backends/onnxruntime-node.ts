@@ -10,6 +10,14 @@ import { openOptimised } from './optimised-models';
 export const onnxruntimeNode: Backend = {
   id: 'onnxruntime-node',
 
+  installedVersion() {
+    try {
+      return (require('onnxruntime-node/package.json') as { version: string }).version;
+    } catch {
+      return undefined;
+    }
+  },
+
   async load() {
     return { version: runtime().env.versions.node ?? 'unknown' };
   },

@@ -37,6 +37,11 @@ describe('the settings of a model', () => {
     expect(options).toMatchObject({ backend: 'onnxruntime-web', executionProvider: 'cuda' });
   });
 
+  it('give a model a process of its own, a longest run in seconds and a most memory in megabytes', () => {
+    const { options } = modelSettings({ placement: 'process', runTimeout: '2.5', memoryLimit: '512' });
+    expect(options).toMatchObject({ placement: 'process', runTimeoutMs: 2500, memoryLimit: 512 * 2 ** 20 });
+  });
+
   it('say how a picture is prepared, one number for every channel', () => {
     const { manifest } = modelSettings({
       width: '320',
@@ -68,6 +73,8 @@ describe('the settings of a model', () => {
     [{ placement: 'elsewhere' }, 'EDGE_SETTING'],
     [{ backend: 'abacus' }, 'EDGE_SETTING'],
     [{ executionProvider: 'steam' }, 'EDGE_SETTING'],
+    [{ runTimeout: '0' }, 'EDGE_SETTING'],
+    [{ memoryLimit: 'all' }, 'EDGE_SETTING'],
     [{ source: ['x'] }, 'EDGE_SETTING'],
     [{ source: 'https://example.com/a.onnx', sha256: 'short' }, 'EDGE_SETTING'],
     [{ width: 'wide' }, 'EDGE_MODEL_MANIFEST'],

@@ -18,6 +18,14 @@ export const onnxruntimeWeb: Backend = {
   // Compiling the engine alone takes a second on a small machine.
   ownThreadOnly: true,
 
+  installedVersion() {
+    try {
+      return (require('./engine') as WebEngine).env.versions.web;
+    } catch {
+      return undefined;
+    }
+  },
+
   async load() {
     return { version: (await engine()).env.versions.web ?? 'unknown' };
   },
