@@ -62,6 +62,8 @@ export const ERRORS = {
   EDGE_PUBLISH_PAYLOAD: 'The payload cannot be published',
   EDGE_PUBLISH_TIMEOUT: 'The broker did not acknowledge in time',
   EDGE_PUBLISH_FAILED: 'The broker did not accept the message',
+  // vision
+  EDGE_ZONE_SHAPE: 'A zone or line cannot be used as it is drawn',
   // settings and everything else
   EDGE_SETTING: 'A setting is not valid',
   EDGE_INTERNAL: 'An unexpected error inside the palette',

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { asEdgeError, EdgeError, ERRORS } from '../errors';
 import type { ExecutionProvider } from '../inference/backend';
 import type { InferenceHost, Lease } from '../inference/host';
 import { ON_PROCESSOR, providerState } from '../inference/providers';
 import type { ResolvedModel } from '../model/manifest';
-import type { Dequantized } from '../model/onnx/dequantize';
+import { dequantizedModel } from '../model/onnx/graph-thread';
 import { ModelStore } from '../model/store';
 import { sessionOptions } from './session-options';
 import type { TaskOptions } from './task';
@@ -16,9 +15,6 @@ const WEB = 'onnxruntime-web';
 
 /** Changes whenever dequantizeModel writes other graphs for the same model: the files made before are then made anew. */
 const FLOAT_RECIPE = 'float-1';
-
-/** Made beside its model's place, where what was made from it is kept as well. */
-const DEQUANTIZER = join(__dirname, '..', 'model', 'onnx', 'dequantize-worker.js');
 
 export interface Acquired {
   lease: Lease;
@@ -122,18 +118,11 @@ async function inFloat(
   }
 }
 
-/** In a thread: it takes parts of a second. @throws EDGE_MODEL_UNSUPPORTED when there is nothing to widen, EDGE_RUNTIME_FAILED */
+/** @throws EDGE_MODEL_UNSUPPORTED when there is nothing to widen */
 async function dequantized(path: string): Promise<Uint8Array> {
-  const worker = new Worker(DEQUANTIZER, { workerData: path, execArgv: [] });
-  const made = await new Promise<Dequantized | null>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', () => reject(new Error('the thread ended without a word')));
-  }).catch((cause) => {
-    throw new EdgeError('EDGE_RUNTIME_FAILED', `the model could not be made float: ${(cause as Error).message}`, { cause });
-  });
+  const made = await dequantizedModel(path);
   if (!made) throw new EdgeError('EDGE_MODEL_UNSUPPORTED', 'it is not quantized by QuantizeLinear and DequantizeLinear');
-  return made.model;
+  return made;
 }
 
 function withNotes(lease: Lease, notes: readonly string[]): Lease {

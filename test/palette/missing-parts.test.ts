@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeWith, ROOT } from '../support/needs';
-import { type Comms, type FlowNode, NodeRed, PALETTE } from '../support/node-red';
+import { describeWith, ROOT, runsWith } from '../support/needs';
+import { type Comms, type FlowNode, NodeRed, PALETTE, VERSIONS } from '../support/node-red';
 import { NODE_TYPES } from '../support/palette';
 import { Installation } from './installation';
 
@@ -24,23 +24,27 @@ const FLOW: FlowNode[] = [
 ];
 
 describeWith(['registry', 'detector', 'sample'], 'the palette without its optional native parts', () => {
+  const versions = VERSIONS.filter(({ needs }) => runsWith(needs));
   let installation: Installation;
 
   beforeAll(async () => {
     installation = await Installation.make({ omit: 'optional' });
-  }, 240_000);
+  }, 600_000);
   afterAll(() => installation?.remove());
 
   const modules = () => join(installation.userDir, 'node_modules');
   const command = (message: string) => /"(npm install [^"]+)" in the Node-RED user directory/.exec(message)?.[1];
   const execute = (line: string) =>
     execFileSync('sh', ['-c', line], { cwd: installation.userDir, env: installation.environment });
+  /** In every Node-RED that can run here, one after the other. */
   const inNodeRed = async (work: (nodeRed: NodeRed) => Promise<void>) => {
-    const nodeRed = await NodeRed.start({ userDir: installation.userDir });
-    try {
-      await work(nodeRed);
-    } finally {
-      expect(await nodeRed.stop()).toBe(true);
+    for (const version of versions) {
+      const nodeRed = await NodeRed.start({ version, userDir: installation.userDir });
+      try {
+        await work(nodeRed);
+      } finally {
+        expect(await nodeRed.stop()).toBe(true);
+      }
     }
   };
   const waitForColour = (comms: Comms, id: string, colour: string) =>
@@ -65,7 +69,7 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
       }
     });
     for (const line of commands) execute(line);
-  }, 300_000);
+  }, 600_000);
 
   it('finds the person of the template in WebAssembly, with one warning that names the command for native speed', async () => {
     // npm may have brought it along with the image library.
@@ -93,7 +97,7 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
       expect(command(warnings[0]!.message)).toBe('npm install --ignore-scripts onnxruntime-node');
       expect(nodeRed.entries(['error']).filter(({ id }) => id === infer.id)).toEqual([]);
     });
-  }, 300_000);
+  }, 600_000);
 
   it('names the commands for both engines where neither is there, and the native one needs nothing else', async () => {
     rmSync(join(modules(), PALETTE, 'dist', 'core', 'inference', 'backends', 'onnxruntime-web', 'ort-wasm-simd-threaded.wasm'));
@@ -113,7 +117,7 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
       for (const id of ['infer', 'prepare']) await waitForColour(comms, id, 'green');
       expect(nodeRed.entries(['error', 'warn']).filter(({ id }) => id === 'infer')).toEqual([]);
     });
-  }, 300_000);
+  }, 600_000);
 
   it('is described on the front page with the same commands', () => {
     const page = readFileSync(join(ROOT, 'README.md'), 'utf8');
