@@ -12,8 +12,8 @@ import { foldedModel } from '../model/onnx/graph-thread';
 import { ModelStore } from '../model/store';
 import { headNamed } from '../vision/heads';
 import type { DetectionHead, Outputs } from '../vision/heads/head';
+import { acquire } from './acquire';
 import { ClassificationHead } from './classification';
-import { sessionOptions } from './session-options';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 
 /** Changes whenever foldImageInput writes other graphs for the same input: the files made before are then made anew. */
@@ -33,9 +33,9 @@ export async function openImageTask(
   const { manifest } = model;
   const head = manifest.task === 'detection' ? headNamed(manifest.output.head) : null;
   const runnable = await takingPixels(model, input);
-  const lease = await host.acquire({ ...runnable, ...sessionOptions(model, options) });
+  const { lease, warnings } = await acquire(host, runnable, model, options);
   try {
-    const task = new ImageTask(manifest, input, options, lease, head);
+    const task = new ImageTask(manifest, input, options, lease, head, warnings);
     await task.check();
     return task;
   } catch (thrown) {
@@ -46,7 +46,6 @@ export async function openImageTask(
 
 class ImageTask implements Task {
   readonly concurrency = 2;
-  private readonly warnings: string[] = [];
   private readonly settings: HeadSettings;
   private readonly only: ReadonlySet<string> | undefined;
   private readonly inputName: string;
@@ -61,6 +60,7 @@ class ImageTask implements Task {
     options: TaskOptions,
     private readonly lease: Lease,
     private readonly head: DetectionHead | null,
+    private readonly warnings: string[],
   ) {
     this.settings = { ...manifest.output };
     for (const name of ['scoreThreshold', 'iouThreshold', 'maxDetections'] as const) {

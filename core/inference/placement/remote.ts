@@ -84,7 +84,7 @@ export class RemoteSession implements Session {
       placement: options.placement,
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [...(options.notes ?? [])],
+      notes: [...(options.notes ?? []), ...ready.notes],
       warnings: [...(options.warnings ?? [])],
       inputs: ready.inputs,
       outputs: ready.outputs,

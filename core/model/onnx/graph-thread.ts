@@ -5,7 +5,10 @@ import type { ImageInput } from '../manifest';
 import type { ModelMetadata } from './metadata';
 
 /** What the thread is asked for, by the model's file. */
-export type GraphRequest = { kind: 'metadata'; path: string } | { kind: 'fold'; path: string; input: ImageInput };
+export type GraphRequest =
+  | { kind: 'metadata'; path: string }
+  | { kind: 'fold'; path: string; input: ImageInput }
+  | { kind: 'dequantize'; path: string };
 
 /** `message` is the whole sentence of an error with a code. */
 export type GraphAnswer = { id: number; value: unknown } | { id: number; error: { code: ErrorCode; message: string } };
@@ -33,6 +36,11 @@ export async function readMetadata(path: string): Promise<ModelMetadata> {
 /** A model's file with its preparation folded in, see foldImageInput. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
 export async function foldedModel(path: string, input: ImageInput): Promise<Uint8Array> {
   return (await ask({ kind: 'fold', path, input })) as Uint8Array;
+}
+
+/** A quantized model's file made float, see dequantizeModel; null where nothing can be. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
+export async function dequantizedModel(path: string): Promise<Uint8Array | null> {
+  return (await ask({ kind: 'dequantize', path })) as Uint8Array | null;
 }
 
 /**

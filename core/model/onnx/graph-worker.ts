@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parentPort } from 'node:worker_threads';
 import { asEdgeError, EdgeError } from '../../errors';
+import { dequantizeModel } from './dequantize';
 import { foldImageInput } from './fold-input';
 import type { GraphAnswer, GraphRequest } from './graph-thread';
 import { modelMetadata } from './metadata';
@@ -19,8 +20,8 @@ async function answer(id: number, request: GraphRequest): Promise<void> {
     });
     if (request.kind === 'metadata') post({ id, value: modelMetadata(bytes) });
     else {
-      const folded = foldImageInput(bytes, request.input);
-      post({ id, value: folded }, folded);
+      const made = request.kind === 'fold' ? foldImageInput(bytes, request.input) : (dequantizeModel(bytes)?.model ?? null);
+      post({ id, value: made }, made ?? undefined);
     }
   } catch (thrown) {
     const { code, message } = asEdgeError(thrown, 'EDGE_MODEL_INVALID');
