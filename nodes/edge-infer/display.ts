@@ -13,6 +13,7 @@ export class Display {
   private readonly told = new Set<string>();
   /** Why another model could not take over; absent while the chosen one runs. */
   private kept: EdgeError | undefined;
+  private commanded = 0;
 
   state(node: Node, runner: Runner, state: ModelState): void {
     if (state.phase === 'kept') this.keptModel(node, state.error);
@@ -27,10 +28,20 @@ export class Display {
     else status(node, 'yellow', `${megabytes(state.bytes)}${state.total ? ` / ${megabytes(state.total)}` : ''} MB`);
   }
 
+  /** Do what a message commands. Its failure is told as the message's own, and not a second time. */
+  async command(action: () => Promise<void>): Promise<void> {
+    this.commanded += 1;
+    try {
+      await action();
+    } finally {
+      this.commanded -= 1;
+    }
+  }
+
   /** The flow goes on with the model before; the figures say so until another one takes over. */
   keptModel(node: Node, error: EdgeError): void {
     this.kept = error;
-    node.error(error, {});
+    if (this.commanded === 0) node.error(error, {});
     status(node, 'yellow', 'edge-infer.status.kept');
   }
 

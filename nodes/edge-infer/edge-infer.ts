@@ -45,7 +45,7 @@ module.exports = (RED: NodeAPI) => {
 
       place.serve(async (message) => {
         if (message.topic === MODEL_TOPIC) {
-          await command(runner, message.payload);
+          await display.command(() => command(runner, message.payload));
           return null;
         }
         const outcome = await runner.run(message.payload);

@@ -29,12 +29,29 @@ export function inbox(id: string): Inbox {
 
 /** Load a flow into a real Node-RED; every node gets a place on the workspace but those marked as `config`. */
 export function load(nodes: NodeSets, flow: Record<string, unknown>[], credentials: Record<string, unknown> = {}): Promise<void> {
-  const placed = flow.map(({ config, ...node }, index) =>
-    config || node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
-  );
   // The helper's RED lacks the hooks that Node-RED gives every node.
   const sets = [nodes].flat().map((set) => (RED: NodeAPI) => set(Object.assign(RED, { hooks })));
-  return helper.load(sets, [{ id: 'tab', type: 'tab', label: 'test' }, ...placed], credentials);
+  return helper.load(sets, placed(flow), credentials);
+}
+
+function placed(flow: Record<string, unknown>[]) {
+  const nodes = flow.map(({ config, ...node }, index) =>
+    config || node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
+  );
+  return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes] as Parameters<typeof helper.load>[1];
+}
+
+interface Runtime {
+  _redNodes: { setFlows(flow: unknown, credentials: unknown, type: string): Promise<unknown> };
+  _events: NodeJS.EventEmitter;
+}
+
+/** Deploy other flows over those that run, as the editor does; resolves when they run. */
+export async function deploy(flow: Record<string, unknown>[], type: 'full' | 'flows' | 'nodes'): Promise<void> {
+  const { _redNodes: nodes, _events: events } = helper as unknown as Runtime;
+  const started = new Promise((resolve) => events.once('flows:started', resolve));
+  await nodes.setFlows(placed(flow), {}, type);
+  await started;
 }
 
 export function until(condition: () => boolean, what: string): Promise<void> {
