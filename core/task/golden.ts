@@ -32,8 +32,9 @@ export async function checkGolden(model: ResolvedModel, options: TaskOptions, ho
   }
 }
 
-function session({ placement, threads }: TaskOptions): TaskOptions {
-  return { ...(placement === undefined ? {} : { placement }), ...(threads === undefined ? {} : { threads }) };
+/** What makes the session, without what a user wants reported of its results. */
+function session({ labels: _l, scoreThreshold: _s, iouThreshold: _i, maxDetections: _m, ...rest }: TaskOptions): TaskOptions {
+  return rest;
 }
 
 /** Low enough that an expected detection which lost a little of its score is still reported. */
