@@ -46,12 +46,19 @@ interface Runtime {
   _events: NodeJS.EventEmitter;
 }
 
+type DeployType = 'full' | 'flows' | 'nodes';
+
 /** Deploy other flows over those that run, as the editor does; resolves when they run. */
-export async function deploy(flow: Record<string, unknown>[], type: 'full' | 'flows' | 'nodes'): Promise<void> {
-  const { _redNodes: nodes, _events: events } = helper as unknown as Runtime;
+export async function deploy(flow: Record<string, unknown>[], type: DeployType): Promise<void> {
+  const { _events: events } = helper as unknown as Runtime;
   const started = new Promise((resolve) => events.once('flows:started', resolve));
-  await nodes.setFlows(placed(flow), {}, type);
+  await beginDeploy(flow, type);
   await started;
+}
+
+/** As `deploy`; resolves when the old flows are closed, and the new ones are only about to start. */
+export async function beginDeploy(flow: Record<string, unknown>[], type: DeployType): Promise<void> {
+  await (helper as unknown as Runtime)._redNodes.setFlows(placed(flow), {}, type);
 }
 
 export function until(condition: () => boolean, what: string): Promise<void> {

@@ -8,7 +8,7 @@ import type { DetectionResult } from '../../../core/message/results';
 import { plain } from '../../core/media/pictures';
 import { COLOURS, colourDetector } from '../../core/task/models';
 import { ROOT } from '../../support/needs';
-import { deploy, helper, inbox, load, until } from '../flow';
+import { beginDeploy, deploy, helper, inbox, load, until } from '../flow';
 
 const infer = require(join(ROOT, 'dist', 'nodes', 'edge-infer', 'edge-infer.js'));
 const model = require(join(ROOT, 'dist', 'nodes', 'edge-model', 'edge-model.js'));
@@ -179,6 +179,51 @@ describe('edge-infer in a deploy', () => {
       return results.messages.some(({ payload }) => (payload as DetectionResult).detections.length === 0);
     }, 'the other labels');
     expect(new Set(versions(results.messages))).toEqual(new Set(['colours@1']));
+  });
+
+  it('bears deploys that follow each other before the flows run', async () => {
+    const { results } = await start();
+    const first = helper.getNode('infer');
+    for (let turn = 0; turn < 4; turn++) {
+      await beginDeploy(flow({ infer: { name: `turn ${turn}` } }), 'nodes');
+      send({ payload: red, index: turn });
+    }
+    await until(() => helper.getNode('infer') !== first && !hooks.has('preRoute'), 'the last deploy');
+    send({ payload: red, index: 4 });
+    await until(() => indices(results.messages).includes(4), 'the last result');
+    expect(indices(results.messages).slice(1)).toEqual([0, 1, 2, 3, 4]);
+    expect(leases().filter((count) => count > 0)).toEqual([1]);
+  });
+
+  it('keeps model and work inside of a subflow too', async () => {
+    const within = (name: string) => [
+      { id: 'm', type: 'edge-model', source: join(folder, 'slow'), config: true },
+      {
+        id: 'sub',
+        type: 'subflow',
+        name: 'sub',
+        in: [{ wires: [{ id: 'infer' }] }],
+        out: [{ wires: [{ id: 'infer', port: 0 }] }],
+        config: true,
+      },
+      { id: 'infer', type: 'edge-infer', z: 'sub', model: 'm', name, policy: 'wait', capacity: '100', wires: [[]] },
+      { id: 'source', type: 'helper', wires: [['instance']] },
+      { id: 'instance', type: 'subflow:sub', wires: [['out']] },
+      { id: 'out', type: 'helper' },
+    ];
+    await load([infer, model], within('before'));
+    const results = inbox('out');
+    send({ payload: numbers() });
+    await results.until(1);
+    const [before] = sessions().filter((session) => session.leases > 0);
+    for (let index = 0; index < 4; index++) send({ payload: numbers(), index });
+    // They reach the inner node in the next turns.
+    await until(() => sessions().some(({ running }) => running > 0), 'the work to begin');
+    await deploy(within('after'), 'nodes');
+    await results.until(5);
+    expect(indices(results.messages).slice(1)).toEqual([0, 1, 2, 3]);
+    const [after] = sessions().filter((session) => session.leases > 0);
+    expect(after!.done).toBeGreaterThan(before!.done);
   });
 
   it.each<[string, (all: Record<string, unknown>[]) => Record<string, unknown>[]]>([
