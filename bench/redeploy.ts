@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from './support/bench';
-import { MeasuredNodeRed } from './support/node-red';
+import { MeasuredNodeRed, ROOT } from './support/node-red';
 import { median, quantile } from './support/statistics';
 import type { Arrival, Tally } from './support/tally';
 import { samplePictures, twoVersions } from './support/two-versions';
@@ -37,8 +37,8 @@ export default async function redeploy(bench: Bench): Promise<void> {
   const wanted = (name: string) => bench.options.rest.filter((word) => word !== 'short').every((word) => word === name);
   const folder = mkdtempSync(join(tmpdir(), 'edgeloom-redeploy-'));
   try {
-    samplePictures(folder, 12);
-    const versions = twoVersions(folder);
+    samplePictures(folder, 12, ROOT);
+    const versions = twoVersions(folder, ROOT);
     const counts = short ? { redeploys: 6, swaps: 4 } : { redeploys: 100, swaps: WARM_UP + 100 };
     if (wanted('ours')) await ours(bench, folder, versions, counts);
     if (wanted('dispose-then-load')) await disposeThenLoad(bench, folder, versions, short ? 4 : 20);

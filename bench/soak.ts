@@ -21,7 +21,7 @@ export default async function soak(bench: Bench): Promise<void> {
   const swapEvery = bench.options.long ? 60 : 15;
   const folder = mkdtempSync(join(tmpdir(), 'edgeloom-soak-'));
   const broker = await startBroker();
-  const versions = twoVersions(folder);
+  const versions = twoVersions(folder, ROOT);
   const nodeRed = await MeasuredNodeRed.start(template(broker.port, versions[0]), {}, 'redeploy-driver');
   try {
     const memory: [hours: number, mebibytes: number][] = [];
