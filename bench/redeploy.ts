@@ -76,7 +76,7 @@ async function ours(bench: Bench, folder: string, versions: [string, string], co
       windows.push([from, to]);
       await pause(STEADY_S);
       memory.push(run.nodeRed.tree().rssMb);
-      if (count % 10 === 0) bench.note(`swap ${count}: ${(to - from).toFixed(0)} ms, ${memory.at(-1)!.toFixed(0)} MiB`);
+      if (count % 10 === 0) bench.note(`swap ${count}: ${(to - from).toFixed(0)} ms, ${inWords(run.tally.memory)}`);
     }
     await run.settle();
     const cycles = counts.redeploys + counts.swaps;
@@ -120,6 +120,11 @@ function recordAll(
   ours('handle_growth', figures.handleGrowth, 'per cycle', '<= 0.1');
   const strange = [...new Set(run.tally.errors)];
   if (strange.length > 0) bench.note(`errors: ${strange.join(', ')}`);
+}
+
+function inWords({ rss, heapTotal, heapUsed, external }: NodeJS.MemoryUsage): string {
+  const [all, total, used, outside] = [rss, heapTotal, heapUsed, external].map((bytes) => Math.round(bytes / 2 ** 20));
+  return `${all} MiB resident, heap ${used} of ${total}, outside of it ${outside}`;
 }
 
 /** The same camera and models through a node that releases its session and then loads the next. */
@@ -180,7 +185,7 @@ class Run {
   }
 
   async look(): Promise<Tally> {
-    this.tally = await this.nodeRed.get<Tally>(`bench/tally?since=${this.arrivals.length}`);
+    this.tally = await this.nodeRed.get<Tally>('bench/tally');
     for (const arrival of this.tally.arrivals) this.arrivals.push(arrival);
     return this.tally;
   }

@@ -9,7 +9,7 @@ import type { Arrival, Tally } from './tally';
  * anybody, as a camera; `bench-tally` keeps what arrives. What they count belongs to the process, not to the nodes, and goes on
  * over deploys. `bench-dispose-then-load` is a model node as it is often written.
  *
- * HTTP, under the admin root: POST bench/start, POST bench/stop, GET bench/tally?since=N.
+ * HTTP, under the admin root: POST bench/start, POST bench/stop, GET bench/tally.
  */
 interface TickerDef extends NodeDef {
   folder: string;
@@ -76,10 +76,21 @@ export = (RED: NodeAPI): void => {
     ticking = false;
     response.sendStatus(204);
   });
-  RED.httpAdmin.get('/bench/tally', (request, response) => {
+  RED.httpAdmin.get('/bench/tally', (_request, response) => {
     const { sent, twice, completed, errors } = tally;
-    const arrivals = tally.arrivals.slice(Number(request.query.since ?? 0));
-    const answer: Tally = { sent, arrivals, twice, completed, errors, dropped, handles: handles(), now: Date.now() };
+    // Handed over once, and no longer this process's memory.
+    const arrivals = tally.arrivals.splice(0);
+    const answer: Tally = {
+      sent,
+      arrivals,
+      twice,
+      completed,
+      errors,
+      dropped,
+      handles: handles(),
+      memory: process.memoryUsage(),
+      now: Date.now(),
+    };
     response.json(answer);
   });
 };

@@ -3,6 +3,7 @@ export type Arrival = [index: number, sentAt: number, latency: number, model: st
 
 export interface Tally {
   sent: number;
+  /** Since the last time this was asked. */
   arrivals: Arrival[];
   twice: number;
   /** Messages that the node under test said to be done with, and those it failed. */
@@ -11,5 +12,6 @@ export interface Tally {
   /** As the status of the node under test says. */
   dropped: number;
   handles: number;
+  memory: NodeJS.MemoryUsage;
   now: number;
 }
