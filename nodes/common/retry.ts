@@ -10,6 +10,9 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'EDGE_MODEL_NOT_FOUND',
   'EDGE_STORE_WRITE',
   'EDGE_WORKER_EXITED',
+  'EDGE_MODEL_CRASHED',
+  'EDGE_MODEL_TIMEOUT',
+  'EDGE_MODEL_MEMORY',
 ]);
 
 /** Tries again what may succeed later, at longer and longer pauses. */
