@@ -157,6 +157,7 @@ function questions(
   } else if (missing.includes('task')) {
     const possible = tasksOf(graph);
     if (possible) choices.task = possible;
+    if (possible?.every((task) => USUAL_HEADS[task])) missing = missing.filter((field) => field !== 'output.head');
   }
   return { missing, choices };
 }

@@ -98,7 +98,7 @@ describeWith(['shared'], 'on real pictures', () => {
           if (matching(detections, { label: labels[classIndex]!, box }, 0.5).length > 0) found += 1;
         }
       }
-      expect(large).toBeGreaterThan(known('bus') ? 50 : 15);
+      expect(large).toBeGreaterThan(known('bus') ? 50 : 10);
       expect(found / large).toBeGreaterThan(0.5);
     });
   });
