@@ -47,7 +47,8 @@ export function labelWarnings({ labels, only }: DecoderSettings, classes: number
   const warnings: string[] = [];
   if (labels.length === 0) {
     const which = classes === null ? 'its classes' : `its ${classes} classes`;
-    warnings.push(`The model names none of ${which}; they are called "class 0" and so on`);
+    const names = `The model names none of ${which}; they are called "class 0" and so on`;
+    warnings.push(classes === 1 ? 'The model does not name its class; it is called "class 0"' : names);
   } else if (classes !== null && labels.length !== classes) {
     warnings.push(`The model has ${classes} classes and its manifest ${labels.length} labels`);
   }

@@ -52,16 +52,12 @@ export class Questions {
     this.tasks = [...this.task.options].map(({ value, text }) => ({ value, label: text }));
     this.fillHeads(head);
     this.preset.value = presetOf(input('mean').value, input('scale').value);
-    this.task.addEventListener('change', () => {
-      this.fillHeads(this.head.value);
-      this.show();
-    });
-    this.preset.addEventListener('change', () => {
-      this.fillScale();
-      this.show();
-    });
+    this.task.addEventListener('change', () => this.fillHeads(this.head.value));
+    this.preset.addEventListener('change', () => this.fillScale());
     // ImageNet's numbers go by colour.
     input('colours').addEventListener('change', () => this.preset.value === 'imagenet' && this.fillScale());
+    // Whatever is answered is no longer marked.
+    this.section.addEventListener('change', () => this.show());
     field('edge-model-all').addEventListener('click', () => {
       this.askAll();
       this.task.focus();
@@ -117,14 +113,14 @@ export class Questions {
       const element = row.querySelector<HTMLInputElement>('input, select');
       if (!element) continue;
       const name = element.id.replace(/^node-config-input-|^edge-model-/, '');
-      const answered = name !== 'preset' && element.value !== '';
-      const asked = wanted.has(name) && (name !== 'preset' || this.preset.value === '' || this.preset.value === 'own');
-      row.hidden = isNumbers(name)
-        ? this.preset.value !== 'own'
-        : open !== null && !wanted.has(name) && !answered && !(name === 'preset' && this.preset.value !== '');
-      const isMissing = asked && name !== 'labels';
-      element.classList.toggle('edge-wanted', isMissing);
-      element.setAttribute('aria-required', String(isMissing));
+      const isEmpty = element.value === '';
+      row.hidden = isNumbers(name) ? this.preset.value !== 'own' : open !== null && !wanted.has(name) && isEmpty;
+      // Without names of its classes a model runs.
+      const isAsked = wanted.has(name) && isEmpty && name !== 'labels';
+      element.classList.toggle('edge-wanted', isAsked);
+      element.setAttribute('aria-required', String(isAsked));
+      const [first] = element instanceof HTMLSelectElement ? element.options : [];
+      if (first?.value === '') first.text = this.t(`edge-model.choice.${wanted.has(name) ? 'choose' : 'model'}`);
     }
     field('edge-model-scale-hint').hidden = this.preset.value !== 'own';
     field('edge-model-more').hidden = open === null;

@@ -125,8 +125,9 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     await editor.page.waitForSelector('.edge-wanted');
     expect(await visibleFields()).toEqual(['head', 'labels']);
     const options = await editor.page.locator('#node-config-input-head option').allTextContents();
-    expect(options).toEqual(['as the model says', 'YOLOv8, v9, 11, 12', 'YOLOv8 pose, YOLO11 pose']);
+    expect(options).toEqual(['please choose …', 'YOLOv8, v9, 11, 12', 'YOLOv8 pose, YOLO11 pose']);
     await editor.page.selectOption('#node-config-input-head', 'yolov8-pose');
+    expect(await editor.page.locator('.edge-wanted').count()).toBe(0);
     await editor.page.setInputFiles('#edge-model-picture', join(folder, 'red.png'));
     await editor.page.waitForSelector('#edge-model-outcome canvas');
     expect(await outcome()).toMatch(/1 × class 0/);
