@@ -11,7 +11,7 @@ import { type Decoder, type DecoderSettings, labelWarnings, round, sourceSize } 
 
 /** Longest side of a mask in cells, and the most that a manifest may ask for. */
 const USUAL_MASK = 256;
-const LARGEST_MASK = 2048;
+const LARGEST_MASK = 1024;
 /** Of a model of one class. */
 const USUAL_THRESHOLD = 0.5;
 

@@ -1,4 +1,5 @@
 import { EdgeError } from '../../errors';
+import type { Keypoint } from '../../message/results';
 import type { HeadSettings } from '../../model/manifest';
 
 /** The 17 joints of COCO's keypoints, in the order of every model that was trained on them. Right and left are the person's. */
@@ -43,6 +44,13 @@ const LIMBS: readonly (readonly [number, number])[] = [
 ];
 
 const MOST_POINTS = 1000;
+
+/** A point without the properties that are not known. */
+export function keypoint(name: string | undefined, x: number, y: number, score: number | undefined): Keypoint {
+  const point: Keypoint = name === undefined ? { x, y } : { name, x, y };
+  if (score !== undefined) point.score = score;
+  return point;
+}
 
 /** Names of a pose's points: `parameters.keypoints`, or COCO's where there are 17; empty where nobody knows them. */
 export function keypointNames(settings: HeadSettings, count: number): readonly string[] {

@@ -12,7 +12,7 @@ import { floatOutput, hasShape, imageSizeOf } from './outputs';
  *
  * Parameters: `output`, the output's name where the graph has several; `layout`, NCHW or NHWC where the sizes do not tell;
  * `logits` for a model of one class without its sigmoid; `maskSize`, the longest side of the mask in cells (256; 0: no mask; at
- * most 2048).
+ * most 1024).
  */
 export const classMap: OtherHead = {
   id: 'class-map',

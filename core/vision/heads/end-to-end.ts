@@ -2,7 +2,7 @@ import { EdgeError } from '../../errors';
 import type { Detection, Keypoint } from '../../message/results';
 import type { TensorInfo } from '../../message/tensor';
 import { Candidates, notFinite } from '../candidates';
-import { keypointNames } from './body';
+import { keypoint, keypointNames } from './body';
 import { scoreThresholdOf, toDetections } from './detections';
 import type { DetectionHead, HeadContext } from './head';
 import { cellCount, hasShape, imageSizeOf, outputOf, sizeAt } from './outputs';
@@ -72,12 +72,8 @@ export const endToEndPose: DetectionHead = {
       const points: Keypoint[] = [];
       for (let point = 0; point < count; point++) {
         const at = row * columns + COLUMNS + point * values;
-        points.push({
-          ...(names[point] === undefined ? {} : { name: names[point] }),
-          x: output.data[at]!,
-          y: output.data[at + 1]!,
-          ...(values === 3 ? { score: output.data[at + 2]! } : {}),
-        });
+        const score = values === 3 ? output.data[at + 2] : undefined;
+        points.push(keypoint(names[point], output.data[at]!, output.data[at + 1]!, score));
       }
       return points;
     });

@@ -1,6 +1,6 @@
 import type { Keypoint } from '../../message/results';
 import { Candidates, notFinite } from '../candidates';
-import { BODY, keypointNames } from './body';
+import { BODY, keypoint, keypointNames } from './body';
 import { toDetections } from './detections';
 import type { DetectionHead, FamilyInput, HeadContext } from './head';
 import { hasShape, outputOf } from './outputs';
@@ -112,12 +112,7 @@ function pointsOf(data: Float32Array, from: number, { input, settings }: HeadCon
   const points: Keypoint[] = [];
   for (let point = 0; point < POINTS; point++) {
     const at = from + 3 * point;
-    points.push({
-      ...(names[point] === undefined ? {} : { name: names[point] }),
-      x: data[at + 1]! * input.width,
-      y: data[at]! * input.height,
-      score: data[at + 2]!,
-    });
+    points.push(keypoint(names[point], data[at + 1]! * input.width, data[at]! * input.height, data[at + 2]!));
   }
   return points;
 }

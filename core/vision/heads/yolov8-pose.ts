@@ -1,6 +1,6 @@
 import { EdgeError } from '../../errors';
 import type { Keypoint } from '../../message/results';
-import { keypointNames } from './body';
+import { keypoint, keypointNames } from './body';
 import { toDetections } from './detections';
 import type { DetectionHead, HeadSettings } from './head';
 import { imageSizeOf, outputOf } from './outputs';
@@ -54,12 +54,7 @@ export const yolov8Pose: DetectionHead = {
       const points: Keypoint[] = [];
       for (let point = 0; point < count; point++) {
         const at = anchor * anchorStep + (rows + point * values) * rowStep;
-        points.push({
-          ...(names[point] === undefined ? {} : { name: names[point] }),
-          x: data[at]!,
-          y: data[at + rowStep]!,
-          ...(values === 3 ? { score: data[at + 2 * rowStep]! } : {}),
-        });
+        points.push(keypoint(names[point], data[at]!, data[at + rowStep]!, values === 3 ? data[at + 2 * rowStep] : undefined));
       }
       return points;
     });

@@ -88,7 +88,7 @@ export function candidatesOf(table: AnchorTable, { labels, settings }: HeadConte
   const best = new Float32Array(anchors).fill(start);
   const bestClass = new Int32Array(anchors).fill(-1);
   if (anchorStep === 1) {
-    for (const index of classes) bestOfRow(data, (4 + index) * anchors, index, best, bestClass);
+    for (const index of classes) bestOfRow(data, (4 + index) * anchors, index, start, best, bestClass);
   } else {
     for (let anchor = 0; anchor < anchors; anchor++)
       bestOfAnchor(data, anchor * anchorStep + 4, anchor, classes, best, bestClass);
@@ -129,15 +129,24 @@ export function isOpen(size: number | string | undefined): boolean {
   return typeof size === 'string' || size === undefined || size < 1;
 }
 
-function bestOfRow(data: Float32Array, from: number, index: number, best: Float32Array, bestClass: Int32Array): void {
-  for (let anchor = 0; anchor < best.length; anchor++) {
-    const value = data[from + anchor]!;
-    // NaN fails the comparison as well, so looking for it costs nothing where there is none.
-    if (!(value <= best[anchor]!)) {
-      if (Number.isNaN(value)) throw notFinite();
-      best[anchor] = value;
-      bestClass[anchor] = index;
-    }
+function bestOfRow(
+  data: Float32Array,
+  from: number,
+  index: number,
+  start: number,
+  best: Float32Array,
+  bestClass: Int32Array,
+): void {
+  const end = from + best.length;
+  for (let at = from; at < end; at++) {
+    // Nearly always true, and one comparison with a constant; NaN fails it as well, so looking for it costs nothing.
+    if (data[at]! <= start) continue;
+    const value = data[at]!;
+    const anchor = at - from;
+    if (Number.isNaN(value)) throw notFinite();
+    if (value <= best[anchor]!) continue;
+    best[anchor] = value;
+    bestClass[anchor] = index;
   }
 }
 

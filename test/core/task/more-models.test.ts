@@ -81,7 +81,7 @@ describeWith(['shared'], 'a road, seen from a car', () => {
     const { mask, classes } = (await bare.run(road!)).result as SegmentationResult;
     expect(mask).toBeUndefined();
     expect(classes).toEqual((small as SegmentationResult).classes);
-    const whole = await opened(ROAD, { ...fed, output: { parameters: { maskSize: 2048 } } });
+    const whole = await opened(ROAD, { ...fed, output: { parameters: { maskSize: 1024 } } });
     expect(((await whole.run(road!)).result as SegmentationResult).mask).toMatchObject({ width: 960, height: 540 });
   }, 60_000);
 
