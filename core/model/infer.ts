@@ -175,8 +175,9 @@ function tasksOf({ inputs, outputs }: GraphFacts): Manifest['task'][] | undefine
   return outputs.length === 1 && isVector(outputs[0]!) ? ['classification', 'embedding', 'tensors'] : undefined;
 }
 
-function warningsOf({ labels }: PartialManifest, { unread }: ExporterFacts, family: Recognised | null): string[] {
+function warningsOf({ labels }: PartialManifest, { unread, task }: ExporterFacts, family: Recognised | null): string[] {
   const warnings: string[] = [];
+  if (task === 'obb') warnings.push('It finds rotated boxes (obb), which no family of this palette reads');
   if (unread.length > 0) warnings.push(`What the file says under ${unread.map((key) => `"${key}"`).join(', ')} cannot be read`);
   if (labels && family?.classes && labels.length !== family.classes) {
     warnings.push(`The outputs are of ${family.classes} classes and there are ${labels.length} labels`);

@@ -80,14 +80,17 @@ export const endToEndPose: DetectionHead = {
   },
 };
 
-/** Not where there are as many rows as an anchor-free detector has cells: those have other columns. */
+/**
+ * Not where there are as many rows as an anchor-free detector has cells: those have other columns. An exporter that put
+ * suppression behind another network still says that the network itself is not end to end.
+ */
 function looksEndToEnd(
   inputs: readonly TensorInfo[],
   outputs: readonly TensorInfo[],
   columns: number,
   said: boolean | undefined,
 ): boolean {
-  if (outputs.length !== 1 || said === false) return false;
+  if (outputs.length !== 1) return false;
   const { shape } = outputs[0]!;
   if (said === true) return shape.length === 3 && (shape[2] === columns || isOpen(shape[2]));
   const size = imageSizeOf(inputs);

@@ -55,6 +55,12 @@ export function hasShape(info: TensorInfo | undefined, expected: readonly (numbe
   return info.shape.every((size, i) => typeof size === 'number' && size > 0 && (expected[i] === null || expected[i] === size));
 }
 
+/** As hasShape, where sizes that the graph leaves open fit any. */
+export function couldHave(info: TensorInfo | undefined, expected: readonly (number | null)[]): boolean {
+  if (info?.shape.length !== expected.length) return false;
+  return info.shape.every((size, i) => typeof size === 'string' || size < 1 || expected[i] === null || expected[i] === size);
+}
+
 /** One size of the shape of output `name` (the only one when absent), of a certain number of dimensions; null where it is not told. */
 export function sizeAt(outputs: readonly TensorInfo[], name: string | undefined, rank: number, axis: number): number | null {
   const found = name === undefined ? (outputs.length === 1 ? outputs[0] : undefined) : outputs.find((info) => info.name === name);

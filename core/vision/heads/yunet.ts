@@ -2,7 +2,7 @@ import type { Keypoint } from '../../message/results';
 import { Candidates, notFinite } from '../candidates';
 import { scoreThresholdOf, stridesOf, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { hasShape, imageSizeOf, outputOf } from './outputs';
+import { couldHave, imageSizeOf, outputOf } from './outputs';
 
 const STRIDES = [8, 16, 32];
 /** Right and left are the person's. */
@@ -24,18 +24,20 @@ export const yunet: DetectionHead = {
   input: { colours: 'bgr', mean: [0, 0, 0], scale: [1, 1, 1], fit: 'letterbox', anchor: 'start', padding: 0 },
   labels: ['face'],
 
+  // Twelve names that nobody else has: sizes may vary, as in the published model for any size.
   matches(inputs, outputs) {
     const size = imageSizeOf(inputs);
-    const has = (name: string, cells: number, columns: number) =>
-      hasShape(
+    const has = (name: string, cells: number | null, columns: number) =>
+      couldHave(
         outputs.find((output) => output.name === name),
         [1, cells, columns],
       );
     return (
-      size !== null &&
+      inputs.length === 1 &&
+      inputs[0]!.shape.length === 4 &&
       outputs.length === 4 * STRIDES.length &&
       STRIDES.every((stride) => {
-        const cells = Math.ceil(size.width / stride) * Math.ceil(size.height / stride);
+        const cells = size && Math.ceil(size.width / stride) * Math.ceil(size.height / stride);
         return (
           has(`cls_${stride}`, cells, 1) &&
           has(`obj_${stride}`, cells, 1) &&

@@ -1,16 +1,19 @@
 import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { onnxModel } from '../../../bench/support/graph';
 import { InferenceHost } from '../../../core/inference/host';
 import type { EmbeddingResult, PoseResult, SegmentationResult } from '../../../core/message/results';
 import { importTfjs, readTfjs, type TfjsCut } from '../../../core/model/import/tfjs';
-import type { PartialManifest } from '../../../core/model/manifest';
-import { ModelStore, openTask, resolveModel, type Task } from '../../../core/task';
+import type { ImageInput, Manifest, PartialManifest } from '../../../core/model/manifest';
+import { readModel, writeModel } from '../../../core/model/onnx/graph';
+import { create, ModelProtoSchema } from '../../../core/model/onnx/protobuf';
+import { inspectModel, ModelStore, openTask, resolveModel, type Task, type TaskOptions } from '../../../core/task';
 import { cosineSimilarity } from '../../../core/vision/heads/embedding';
 import { cellsOf } from '../../../core/vision/mask';
 import { describeWith, SHARED } from '../../support/needs';
 import { fileOfPackage } from '../../support/npm-package';
-import { Workshop } from './models';
+import { COLOURS, plain, poseOrDetector, SIDE, Workshop } from './models';
 
 const HUMAN = {
   name: '@vladmandic/human',
@@ -165,6 +168,131 @@ describeWith(['shared', 'registry'], 'models that TensorFlow.js brings', () => {
     expect(cosineSimilarity(right, mirrored)).toBeGreaterThan(0.8);
     expect(cosineSimilarity(right, left)).toBeLessThan(0.6);
   }, 120_000);
+});
+
+describeWith(['shared'], 'YuNet for pictures of any size', () => {
+  it('asks for the size alone, and finds the faces at the size that was said', async () => {
+    const any = join(SHARED, 'models', 'yunet_n_dynamic.onnx');
+    await expect(opened(any)).rejects.toThrow(/: input\.width, input\.height could not be found out/);
+    const task = await opened(any, { input: { kind: 'image', width: 640, height: 384 } });
+    expect(task.info.manifest).toMatchObject({ output: { head: 'yunet' }, labels: ['face'], input: { colours: 'bgr' } });
+    const { detections } = (await task.run(picture('zidane.jpg'))).result as PoseResult;
+    const centres = detections.map(({ box }) => [box.x + box.width / 2, box.y + box.height / 2] as const);
+    for (const [x, y] of [
+      [987, 192],
+      [605, 340],
+    ] as const) {
+      expect(centres.filter(([left, top]) => Math.abs(left - x) < 50 && Math.abs(top - y) < 60)).toHaveLength(1);
+    }
+  }, 60_000);
+});
+
+describe('a model that its exporter described', () => {
+  const described = (name: string, bytes: Uint8Array, properties: Record<string, string>): string => {
+    const model = readModel(bytes);
+    const metadataProps = Object.entries(properties).map(([key, value]) => ({ key, value }));
+    model.metadataProps = create(ModelProtoSchema, { metadataProps }).metadataProps;
+    const path = join(workshop.folder, name);
+    writeFileSync(path, writeModel(model));
+    return path;
+  };
+  const ULTRALYTICS = { stride: '32', batch: '1', imgsz: '[128, 128]', end2end: 'False' };
+
+  it('needs no answers: what would fit two families is a pose, with the names and points that the exporter wrote', async () => {
+    const alike = poseOrDetector();
+    const task = await opened(
+      described('pose.onnx', alike, { ...ULTRALYTICS, task: 'pose', names: "{0: 'worker'}", kpt_shape: '[17, 3]' }),
+    );
+    expect(task.info.manifest).toMatchObject({
+      task: 'pose',
+      output: { head: 'yolov8-pose', parameters: { keypointShape: [17, 3] } },
+      input: { colours: 'rgb', fit: 'letterbox', padding: 114 },
+    });
+    expect(task.info.warnings).toEqual([]);
+    const { detections, image, skeleton } = (await task.run(plain(255, 255, 255, 256, 128))).result as PoseResult;
+    // 256x128 lies in the middle of 128x128 at half its size, 32 down: the box from 0 to 64 begins above the picture.
+    expect(detections).toEqual([
+      {
+        label: 'worker',
+        score: 1,
+        box: { x: 0, y: 0, width: 128, height: 64 },
+        keypoints: expect.arrayContaining([{ name: 'nose', x: 64, y: 0, score: 0.9 }]),
+      },
+    ]);
+    expect({ image, limbs: skeleton.length }).toEqual({ image: { width: 256, height: 128 }, limbs: 16 });
+  });
+
+  it('is a detector where the exporter says so, and labels of another number are a warning', async () => {
+    const path = described('detector.onnx', poseOrDetector(), { ...ULTRALYTICS, task: 'detect', names: "{0: 'a', 1: 'b'}" });
+    const { manifest, warnings } = await inspectModel(path, { store: new ModelStore(workshop.folder) });
+    expect(manifest).toMatchObject({ task: 'detection', output: { head: 'yolov8' }, labels: ['a', 'b'] });
+    expect(warnings).toEqual(['The outputs are of 52 classes and there are 2 labels']);
+  });
+
+  it('is refused with the reason where it finds rotated boxes', async () => {
+    const path = described('rotated.onnx', poseOrDetector(), { ...ULTRALYTICS, task: 'obb', names: "{0: 'ship'}" });
+    const { missing, warnings } = await inspectModel(path, { store: new ModelStore(workshop.folder) });
+    expect(missing).toContain('output.head');
+    expect(warnings).toEqual(['It finds rotated boxes (obb), which no family of this palette reads']);
+  });
+});
+
+describe('a segmentation as a task', () => {
+  /** Scores of three classes are the picture's own colours: every cell is of its strongest colour. */
+  const colours = (shape: (number | string)[], axis: 'first' | 'last' = 'first') =>
+    onnxModel({
+      inputs: [{ name: 'image', shape: [1, 3, SIDE, SIDE] }],
+      outputs: [{ name: 'scores', shape }],
+      nodes: [
+        axis === 'first'
+          ? { operator: 'Identity', inputs: ['image'], outputs: ['scores'] }
+          : { operator: 'Transpose', inputs: ['image'], outputs: ['scores'], integers: { perm: [0, 2, 3, 1] } },
+      ],
+    });
+  const manifest: Manifest = { ...COLOURS, task: 'segmentation', output: { head: 'class-map' } };
+  const segmenting = async (bytes: Uint8Array, change: Partial<Manifest> = {}, options: TaskOptions = {}) => {
+    const task = await openTask(workshop.resolved(bytes, { ...manifest, ...change }), { threads: 1, ...options }, host);
+    open.push(task);
+    return task;
+  };
+  /** Left third red, the rest blue. */
+  const flag = { width: 96, height: 64, data: new Uint8Array(96 * 64 * 3) };
+  for (let cell = 0; cell < 96 * 64; cell++) flag.data[3 * cell + (cell % 96 < 32 ? 0 : 2)] = 255;
+
+  it.each(['first', 'last'] as const)('gives shares of the picture and its mask, with the classes %s', async (axis) => {
+    const shape = axis === 'first' ? [1, 3, SIDE, SIDE] : [1, SIDE, SIDE, 3];
+    const { result } = await (await segmenting(colours(shape, axis))).run(flag);
+    const { classes, mask, ...rest } = result as SegmentationResult;
+    expect(rest).toEqual({ schema: 'edgeloom/segmentation/1', model: 'colours@3', image: { width: 96, height: 64 } });
+    expect(classes).toEqual([
+      { class: 2, label: 'blue', share: expect.closeTo(2 / 3, 1) },
+      { class: 0, label: 'red', share: expect.closeTo(1 / 3, 1) },
+    ]);
+    const cells = cellsOf(mask!);
+    expect([mask!.width, mask!.height, cells[0], cells[95]]).toEqual([96, 64, 0, 2]);
+  });
+
+  it('keeps to the labels that are asked for, and leaves unnamed classes out', async () => {
+    const shape = [1, 3, SIDE, SIDE];
+    const labels = async (change: Partial<Manifest>, options: TaskOptions = {}) => {
+      const { result } = await (await segmenting(colours(shape), change, options)).run(flag);
+      return (result as SegmentationResult).classes.map(({ label }) => label);
+    };
+    expect(await labels({ labels: ['', 'green', 'blue'] })).toEqual(['blue']);
+    expect(await labels({}, { labels: ['red'] })).toEqual(['red']);
+    const nameless = await segmenting(colours(shape), { labels: [] });
+    expect(nameless.info.warnings).toEqual([expect.stringMatching(/names none of its classes/)]);
+  });
+
+  it('is refused where the picture is not whole, or the settings are none', async () => {
+    const bytes = colours([1, 3, SIDE, SIDE]);
+    const input = { ...(COLOURS.input as ImageInput), fit: 'cover' as const };
+    await expect(segmenting(bytes, { input })).rejects.toMatchObject({ code: 'EDGE_MODEL_MANIFEST' });
+    for (const parameters of [{ maskSize: -1 }, { maskSize: 1e9 }, { layout: 'CHW' }, { output: 5 }, { output: 'other' }]) {
+      const output = { head: 'class-map', parameters };
+      await expect(segmenting(bytes, { output })).rejects.toMatchObject({ code: 'EDGE_MODEL_MANIFEST' });
+    }
+  });
 });
 
 describeWith(['shared'], 'BlazeFace', () => {
