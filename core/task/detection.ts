@@ -2,7 +2,7 @@ import { boxToSource, type Placement, pointToSource } from '../media/letterbox';
 import type { Detection, DetectionResult, Keypoint, PoseResult } from '../message/results';
 import type { TensorInfo } from '../message/tensor';
 import type { ImageInput } from '../model/manifest';
-import { skeletonOf } from '../vision/heads/body';
+import { keypoint, skeletonOf } from '../vision/heads/body';
 import type { DetectionHead, HeadContext, Outputs } from '../vision/heads/head';
 import { type Decoder, type DecoderSettings, labelWarnings, round, sourceSize } from './decoder';
 
@@ -49,12 +49,9 @@ function toSource(detection: Detection, placement: Placement): Detection | null 
 }
 
 function keypointToSource(point: Keypoint, placement: Placement): Keypoint {
+  const { name, score } = point;
   const { x, y } = pointToSource(point, placement);
-  return {
-    ...(point.name === undefined ? {} : { name: point.name }),
-    x: round(x),
-    y: round(y),
-    // Rounding inside int8 graphs may leave 0 to 1 by a step.
-    ...(point.score === undefined ? {} : { score: round(Math.min(Math.max(point.score, 0), 1), 10_000) }),
-  };
+  // Rounding inside int8 graphs may leave 0 to 1 by a step.
+  const bounded = score === undefined ? undefined : round(Math.min(Math.max(score, 0), 1), 10_000);
+  return keypoint(name, round(x), round(y), bounded);
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Preview } from '../../../nodes/edge-preview/preview';
 import { Editor } from '../../browser/editor';
+import { until } from '../../support/broker';
 import { describeWith, ROOT } from '../../support/needs';
 import { type FlowNode, NodeRed } from '../../support/node-red';
 
