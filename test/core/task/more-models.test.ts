@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { onnxModel } from '../../../bench/support/graph';
 import { InferenceHost } from '../../../core/inference/host';
-import type { EmbeddingResult, PoseResult, SegmentationResult } from '../../../core/message/results';
+import type { ClassificationResult, EmbeddingResult, PoseResult, SegmentationResult } from '../../../core/message/results';
 import { importTfjs, readTfjs, type TfjsCut } from '../../../core/model/import/tfjs';
 import type { ImageInput, Manifest, PartialManifest } from '../../../core/model/manifest';
 import { readModel, writeModel } from '../../../core/model/onnx/graph';
@@ -291,6 +291,39 @@ describe('a segmentation as a task', () => {
     for (const parameters of [{ maskSize: -1 }, { maskSize: 1e9 }, { layout: 'CHW' }, { output: 5 }, { output: 'other' }]) {
       const output = { head: 'class-map', parameters };
       await expect(segmenting(bytes, { output })).rejects.toMatchObject({ code: 'EDGE_MODEL_MANIFEST' });
+    }
+  });
+});
+
+describeWith(['shared'], 'a classifier of digits', () => {
+  /** As somebody writes them: strokes on a square of 280. */
+  const STROKES: Record<string, string> = {
+    0: 'M140 60C70 60 70 220 140 220C210 220 210 60 140 60',
+    1: 'M140 60V220',
+    2: 'M90 95C100 45 190 50 185 105C180 150 100 180 85 215H200',
+    3: 'M90 70H185L130 125C200 130 205 215 140 217C110 218 95 205 88 190',
+    4: 'M100 60L85 150H195M165 90V225',
+    7: 'M80 70H200L120 220',
+  };
+  const drawn = (stroke: string) => {
+    const line = `fill="none" stroke="#fff" stroke-width="24" stroke-linecap="round" stroke-linejoin="round"`;
+    const square = `<svg xmlns="http://www.w3.org/2000/svg" width="280" height="280"><rect width="280" height="280"/>`;
+    return sharp(Buffer.from(`${square}<path d="${stroke}" ${line}/></svg>`))
+      .png()
+      .toBuffer();
+  };
+
+  it('reads every digit, from logits and one grey channel', async () => {
+    const task = await opened(join(SHARED, 'models', 'mnist.onnx'), {
+      task: 'classification',
+      labels: [...'0123456789'],
+      input: { kind: 'image', mean: [0], scale: [1 / 255], fit: 'stretch' },
+    });
+    expect(task.info.manifest.input).toMatchObject({ colours: 'grey', width: 28, height: 28, layout: 'NCHW' });
+    for (const [digit, stroke] of Object.entries(STROKES)) {
+      const { classes } = (await task.run(await drawn(stroke))).result as ClassificationResult;
+      expect(classes).toHaveLength(5);
+      expect(classes[0]).toEqual({ label: digit, score: expect.closeTo(1, 1) });
     }
   });
 });
