@@ -1,13 +1,14 @@
 import type { Placement } from '../media/letterbox';
 import type { Result } from '../message/results';
 import type { HeadSettings, Manifest } from '../model/manifest';
+import type { ClassMapOptions } from '../model/onnx/fold-class-map';
 import type { Outputs } from '../vision/heads/head';
 import type { TaskOptions } from './task';
 
 /** The last step of a task on pictures: a model's outputs as a result in pixels of the source. One for every kind of task. */
 export interface Decoder {
-  /** What happens to the graph's outputs before it is opened: a change of its bytes, named by what it depends on. */
-  readonly foldOutputs?: { recipe: unknown; fold(bytes: Uint8Array): Uint8Array };
+  /** Fold the choice of classes into the graph before it is opened. */
+  readonly classMap?: ClassMapOptions;
   /**
    * Called once, with what the model gives for a grey picture, before anything is decoded.
    * @returns sentences that a user should read.

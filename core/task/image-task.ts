@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { EdgeError } from '../errors';
 import type { Tensors } from '../inference/backend';
 import { type InferenceHost, type Lease, sharedHost } from '../inference/host';
@@ -7,7 +6,7 @@ import { fitToInput } from '../media/fit';
 import { toFrame } from '../media/image-input';
 import type { TensorInfo } from '../message/tensor';
 import type { ImageInput, Manifest, ResolvedModel } from '../model/manifest';
-import { foldImageInput } from '../model/onnx/fold-input';
+import { foldedModel } from '../model/onnx/graph-thread';
 import { ModelStore } from '../model/store';
 import type { Decoder } from './decoder';
 import { decoderFor } from './decoders';
@@ -30,8 +29,8 @@ export async function openImageTask(
 ): Promise<Task> {
   const { manifest } = model;
   const decoder = decoderFor(manifest, input, options);
-  const runnable = await takingPixels(model, input, decoder.foldOutputs);
-  const lease = await host.acquire({ ...runnable, ...sessionOptions(manifest, options) });
+  const runnable = await takingPixels(model, input, decoder.classMap);
+  const lease = await host.acquire({ ...runnable, ...sessionOptions(model, options) });
   try {
     const task = new ImageTask(manifest, input, lease, decoder);
     await task.check();
@@ -111,29 +110,16 @@ class ImageTask implements Task {
 async function takingPixels(
   model: ResolvedModel,
   input: ImageInput,
-  outputs: Decoder['foldOutputs'],
+  classMap: Decoder['classMap'],
 ): Promise<{ path: string; sha256: string }> {
   const { path, sha256, storeFolder } = model;
   const takesPixels = input.normalisedInGraph === true && input.layout === 'NHWC' && input.colours === 'rgb';
-  if (takesPixels && !outputs) return { path, sha256 };
+  if (takesPixels && !classMap) return { path, sha256 };
   const { name, width, height, layout, colours, mean, scale } = input;
-  const said = [
-    FOLD_RECIPE,
-    name,
-    width,
-    height,
-    layout,
-    colours,
-    mean,
-    scale,
-    ...(outputs ? [takesPixels, outputs.recipe] : []),
-  ];
+  const said = [FOLD_RECIPE, name, width, height, layout, colours, mean, scale, ...(classMap ? [takesPixels, classMap] : [])];
   const recipe = `pixels-${digest(JSON.stringify(said)).slice(0, 16)}`;
-  const folded = await new ModelStore(storeFolder).derive(sha256, recipe, async () => {
-    const bytes = await readFile(path);
-    const behind = outputs ? outputs.fold(bytes) : bytes;
-    return takesPixels ? behind : foldImageInput(behind, input);
-  });
+  const folding = { ...(takesPixels ? {} : { input }), ...(classMap ? { classMap } : {}) };
+  const folded = await new ModelStore(storeFolder).derive(sha256, recipe, () => foldedModel(path, folding));
   return { path: folded, sha256: digest(`${sha256}-${recipe}`) };
 }
 

@@ -2,7 +2,7 @@ import { EdgeError } from '../errors';
 import type { Placement } from '../media/letterbox';
 import type { ClassArea, SegmentationResult } from '../message/results';
 import type { HeadSettings, ImageInput } from '../model/manifest';
-import { type ClassMapOptions, foldClassMap } from '../model/onnx/fold-class-map';
+import type { ClassMapOptions } from '../model/onnx/fold-class-map';
 import { classGridOf } from '../vision/heads/class-map';
 import { labelOf } from '../vision/heads/detections';
 import type { Outputs } from '../vision/heads/head';
@@ -17,7 +17,7 @@ const USUAL_THRESHOLD = 0.5;
 
 /** A semantic segmentation: which class every part of the picture shows. */
 export class SegmentationDecoder implements Decoder {
-  readonly foldOutputs: NonNullable<Decoder['foldOutputs']>;
+  readonly classMap: ClassMapOptions;
   private readonly maskSize: number;
   /** By number in the mask: a model of one class gives 0 for what is not of it. */
   private labels: readonly string[];
@@ -29,8 +29,7 @@ export class SegmentationDecoder implements Decoder {
     if (input.fit === 'cover') {
       throw new EdgeError('EDGE_MODEL_MANIFEST', 'input.fit: a segmentation needs the whole picture, letterbox or stretch');
     }
-    const options = foldingOf(input, settings.settings);
-    this.foldOutputs = { recipe: ['class-map', options], fold: (bytes) => foldClassMap(bytes, options) };
+    this.classMap = classMapOf(input, settings.settings);
     this.maskSize = maskSizeOf(settings.settings);
     this.labels = settings.labels.length === 1 ? ['', ...settings.labels] : settings.labels;
   }
@@ -69,7 +68,7 @@ export class SegmentationDecoder implements Decoder {
   }
 }
 
-function foldingOf({ width, height }: ImageInput, { scoreThreshold, parameters }: HeadSettings): ClassMapOptions {
+function classMapOf({ width, height }: ImageInput, { scoreThreshold, parameters }: HeadSettings): ClassMapOptions {
   const probability = scoreThreshold ?? USUAL_THRESHOLD;
   const { output, layout } = parameters ?? {};
   if (output !== undefined && typeof output !== 'string') {

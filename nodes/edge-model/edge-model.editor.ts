@@ -2,7 +2,7 @@ import type { EditorNodeProperties } from 'node-red';
 import { type Choice, field, fillSelect, openSections, showFor, useStyle } from '../common/editor/fields';
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
-import { errorNotice, type Facts, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
+import { errorNotice, type Facts, inWords, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
 import { type KnownHead, Questions } from './questions.editor';
 
@@ -25,6 +25,8 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  runTimeout: string;
+  memoryLimit: string;
 }
 
 interface Catalogue {
@@ -75,9 +77,13 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
+    memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
   icon: 'edge-model.svg',
-  paletteLabel: 'model',
+  paletteLabel() {
+    return this._('edge-model.label.node');
+  },
   label() {
     const id = this.source?.replace(/^catalogue:/, '').replace(/[?#].*$/, '');
     return this.name || id?.split(/[\\/]/).pop() || this._('edge-model.label.default');
@@ -114,7 +120,7 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
     field('edge-model-outcome').replaceChildren();
     questions.askAll();
     const entry = catalogue.models.find(({ id }) => sourceOf(id) === choice.value);
-    if (entry) showFacts(facts, entry, t);
+    if (entry) showFacts(facts, inWords(entry, t), t);
     else if (catalogue.models.length > 0) facts.replaceChildren();
   };
   choice.addEventListener('change', () => {
@@ -150,7 +156,7 @@ async function inspect({ t, questions }: Asking): Promise<void> {
   showFacts(place, facts, t);
   place.append(...warnings.map((warning) => notice(warning)));
   questions.ask({ missing, choices, named: (manifest.labels ?? []).length > 0 || NAMELESS.has(manifest.task) });
-  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing')));
+  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing', { fields: questions.names().join(', ') })));
 }
 
 async function tryOn(picture: File | null, t: Translate): Promise<void> {

@@ -85,6 +85,13 @@ export class Questions {
     this.show();
   }
 
+  /** What is asked for, by the names that the fields have on the screen. */
+  names(): string[] {
+    return [...this.section.querySelectorAll<HTMLElement>('.edge-wanted')].map((element) => {
+      return document.querySelector(`label[for="${element.id}"]`)?.textContent?.trim() || element.id;
+    });
+  }
+
   /** Families for the task that was chosen, or those that the outputs fit. */
   private fillHeads(chosen: string): void {
     const fitting = this.open?.choices['output.head'];

@@ -8,7 +8,7 @@ import type { Provenance } from '../../../core/message/provenance';
 import { makeTensor } from '../../../core/message/tensor';
 import { ROOT } from '../../support/needs';
 
-const RESULTS = ['detections', 'poses', 'classification', 'segmentation', 'embedding'];
+const RESULTS = ['detections', 'poses', 'classification', 'segmentation', 'embedding', 'tracks', 'zones', 'event'];
 const schemas = [...RESULTS, 'message'].map((name) =>
   JSON.parse(readFileSync(join(ROOT, 'core', 'message', 'schemas', `${name}-1.json`), 'utf8')),
 );
