@@ -23,7 +23,7 @@ export function registerRoutes(RED: NodeAPI): void {
   const folder = storeFolder(RED);
   adminRoute(RED, 'get', 'catalogue', 'edge-model.read', async () => ({
     default: DEFAULT_MODEL,
-    heads: HEADS.map((head) => head.id),
+    heads: HEADS.map(({ id, task }) => ({ id, task })),
     models: catalogue().map(({ input, labels, source, ...entry }) => ({
       ...entry,
       packaged: source.startsWith('package:'),

@@ -1,7 +1,7 @@
 import { EdgeError } from '../../errors';
-import { Backoff } from '../backoff';
 import type { Tensors } from '../backend';
 import { defaultThreads } from '../backends/onnxruntime-node';
+import { Backoff } from '../backoff';
 import { checkFeeds } from '../input';
 import { type Limits, limitsOf } from '../limits';
 import {
