@@ -40,6 +40,7 @@ export class Camera {
 
   private async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    let longest = LONGEST_WAIT_MS;
     while (!signal.aborted) {
       this.events.onState('connecting');
       try {
@@ -48,6 +49,7 @@ export class Camera {
           if (signal.aborted) return;
           failures = 0;
           this.events.onPicture(picture);
+          if (this.source.paced) continue;
           due = Math.max(due + 1000 / this.framesPerSecond, performance.now());
           await sleep(due - performance.now(), signal);
         }
@@ -55,12 +57,13 @@ export class Camera {
         if (signal.aborted) return;
         const error = asEdgeError(thrown);
         this.events.onError(error);
+        longest = (error.retryAfter !== undefined && this.source.longestWaitMs) || LONGEST_WAIT_MS;
         // Wrong passwords lock accounts: not asked again and again.
         if (error.code === 'EDGE_SOURCE_CREDENTIALS') failures = Math.max(failures, 5);
       }
       if (signal.aborted) return;
       this.events.onState('waiting');
-      const wait = Math.min(LONGEST_WAIT_MS, this.firstWaitMs * 2 ** failures);
+      const wait = Math.min(longest, this.firstWaitMs * 2 ** failures);
       failures += 1;
       // Jitter: twenty cameras behind one switch must not all come back in the same moment.
       await sleep(wait * (0.5 + Math.random() / 2), signal);

@@ -1,0 +1,139 @@
+import { EdgeError } from '../../errors';
+import type { FfmpegChild } from './child';
+import { failure, SOON_MS, type Subject } from './failure';
+import { type Pixmap, PixmapReader } from './pixmap';
+
+/** Milliseconds of silence after which a source is given up, by how far it had come. */
+export interface LiveTimes {
+  /** Until FFmpeg knows what the source holds. */
+  openMs: number;
+  /** From then to the first picture, which a camera may begin with its next key frame only. */
+  firstMs: number;
+  /** Between two pictures. */
+  stallMs: number;
+}
+
+export interface LivePicture extends Pixmap {
+  /** Milliseconds since the epoch at which its last byte was here. */
+  capturedAt: number;
+  /** Milliseconds from its first byte to its last. */
+  captureMs: number;
+}
+
+/** Milliseconds that an expired watch waits for what already lies in the pipe: this process may have been the one that slept. */
+const GRACE_MS = 250;
+/** Milliseconds for which packets without a picture among them still count as life: no camera's key frames are farther apart. */
+const NO_KEY_FRAME_MS = 60_000;
+
+/**
+ * The newest picture of a running FFmpeg each time one is asked for. The pipe is read all the time, so FFmpeg never waits and
+ * nothing grows old; a picture that nobody asked for in time is dropped. Exit codes are not believed: a stream whose server died
+ * ends with 0, one whose server froze does not end. What counts is the age of the last picture.
+ */
+export class LiveVideo {
+  /** FFmpeg found the source and what is in it. */
+  opened = false;
+  /** Pictures that came, and those of them that were dropped for a newer one. */
+  seen = 0;
+  dropped = 0;
+  private readonly reader = new PixmapReader();
+  private newest: LivePicture | undefined;
+  private began = 0;
+  private ended: { error?: EdgeError } | undefined;
+  private wake: (() => void) | undefined;
+  private watch: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly child: FfmpegChild,
+    private readonly subject: Subject,
+    private readonly times: LiveTimes,
+  ) {
+    child.output.on('data', (chunk: Buffer) => this.take(chunk));
+    // Packets as they arrive: life in a stream of which few pictures are wanted.
+    child.second?.on('data', () => this.lives());
+    child.second?.on('error', () => {});
+    child.output.on('error', () => {});
+    child.onSaid(() => {
+      if (this.opened || !/^Input #0/m.test(child.said)) return;
+      this.opened = true;
+      this.watchFor(times.firstMs);
+    });
+    void child.closed.then(() => this.end(this.reason()));
+    this.watchFor(times.openMs);
+  }
+
+  /** Undefined after `stop()`. @throws why the source ended */
+  async next(): Promise<LivePicture | undefined> {
+    for (;;) {
+      const { newest } = this;
+      this.newest = undefined;
+      if (newest) return newest;
+      if (this.ended?.error) throw this.ended.error;
+      if (this.ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  /** Resolves when nothing of FFmpeg is left. */
+  async stop(): Promise<void> {
+    this.end();
+    await this.child.kill();
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.ended) return;
+    try {
+      if (!this.reader.inside) this.began = performance.now();
+      for (const picture of this.reader.push(chunk)) this.keep(picture);
+    } catch (thrown) {
+      this.end(thrown as EdgeError);
+    }
+  }
+
+  private keep(picture: Pixmap): void {
+    if (this.newest) {
+      this.dropped += 1;
+      this.reader.recycle(this.newest);
+    }
+    const now = performance.now();
+    this.newest = { ...picture, capturedAt: Date.now(), captureMs: now - this.began };
+    this.began = now;
+    this.seen += 1;
+    this.watchFor(this.times.stallMs);
+    this.wake?.();
+  }
+
+  private lives(): void {
+    if (this.seen > 0 && performance.now() - this.began < NO_KEY_FRAME_MS) this.watchFor(this.times.stallMs);
+  }
+
+  private watchFor(ms: number): void {
+    clearTimeout(this.watch);
+    if (this.ended) return;
+    this.watch = setTimeout(() => {
+      this.watch = setTimeout(() => this.end(this.silence(ms)), GRACE_MS);
+    }, ms);
+  }
+
+  private silence(ms: number): EdgeError {
+    const what = this.seen > 0 ? 'no picture' : this.opened ? 'no first picture' : 'no answer';
+    return new EdgeError('EDGE_SOURCE_TIMEOUT', `${this.subject.shown}: ${what} for ${ms / 1000} s`, { retryAfter: SOON_MS });
+  }
+
+  private reason(): EdgeError {
+    if (this.seen > 0) {
+      return new EdgeError('EDGE_SOURCE_UNREACHABLE', `${this.subject.shown}: the stream ended`, { retryAfter: SOON_MS });
+    }
+    return failure(this.child.said, this.subject, this.child.exitCode);
+  }
+
+  private end(error?: EdgeError): void {
+    if (this.ended) return;
+    this.ended = error ? { error } : {};
+    clearTimeout(this.watch);
+    void this.child.kill();
+    this.wake?.();
+  }
+}
