@@ -29,8 +29,6 @@ const NOT_READ: Record<string, string> = {
   'onvif:': 'Use the stream address that ONVIF Device Manager shows',
   'ws:': 'Use the http or rtsp address',
   'wss:': 'Use the https or rtsp address',
-  'concat:': 'Name one stream',
-  'pipe:': 'Name a stream, a device or a file',
 };
 
 /** http addresses that are videos by their name, so that nobody has to say so. */
@@ -106,9 +104,11 @@ export function hasSecrets({ url, credentials }: NetworkAddress): boolean {
 
 /** The whole address, user name and password in it, percent-encoded. Never shown. */
 export function urlWithCredentials({ url, credentials }: NetworkAddress): string {
-  if (!credentials) return url.href;
+  // The concat demuxer's list has its addresses in quotes.
+  const href = url.href.replaceAll("'", '%27');
+  if (!credentials) return href;
   const { user, password } = credentials;
-  return url.href.replace('://', `://${encode(user)}:${encode(password)}@`);
+  return href.replace('://', `://${encode(user)}:${encode(password)}@`);
 }
 
 /** For text that did not even parse as an address. */

@@ -4,7 +4,7 @@ export type StreamTransport = 'auto' | 'tcp' | 'udp';
 
 /** Something that FFmpeg reads as it happens. */
 export type VideoInput =
-  /** `url` as FFmpeg gets it, user name and password in it; `secret` when it must not be seen in the list of processes. */
+  /** `url` as FFmpeg gets it, percent-encoded, user name and password in it; `secret` when it must not be seen in the list of processes. */
   | { kind: 'stream'; url: string; transport: StreamTransport; secret: boolean }
   /** `/dev/video0`; `0` or a name where cameras are not files. */
   | { kind: 'device'; device: string }
@@ -68,7 +68,7 @@ function sourceArguments(ffmpeg: Ffmpeg, input: VideoInput, silenceMs: number): 
   }
   // The concat demuxer reads its list from standard input: so the address, with a password in it, is on no command line.
   const lines = settings.filter(([name]) => name !== 'protocol_whitelist').map(([name, value]) => `option ${name} ${value}`);
-  const script = ['ffconcat version 1.0', `file '${input.url.replaceAll("'", '%27')}'`, ...lines, ''].join('\n');
+  const script = ['ffconcat version 1.0', `file '${input.url}'`, ...lines, ''].join('\n');
   const whitelist = ['-protocol_whitelist', `pipe,${whitelistOf(input.url)}`];
   return { values: ['-f', 'concat', '-safe', '0', ...whitelist, '-i', 'pipe:0'], script };
 }

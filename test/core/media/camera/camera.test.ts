@@ -275,7 +275,7 @@ describe('an address', () => {
     ['', /address/],
     ['onvif://cam', /ONVIF/],
     ['wss://cam/x', /https or rtsp/],
-    ['concat:a|b', /one stream/],
+    ['concat:a|b', /address/],
     ['rtsp:///live', /without a host/],
     ['http://joe:geheim@[/x', /\*\*\*/],
     ['rtsp://joe:ge/heim#geheim@cam/x', /\*\*\*|own field/],
