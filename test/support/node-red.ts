@@ -116,6 +116,11 @@ export class NodeRed {
     return started;
   }
 
+  /** The process of Node-RED itself. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Everything that was written to standard output and standard error beside the log. */
   get printed(): string {
     return this.output.join('\n');
