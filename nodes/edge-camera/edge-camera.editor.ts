@@ -1,7 +1,8 @@
 import type { EditorNodeProperties } from 'node-red';
-import { field, openSections, useStyle } from '../common/editor/fields';
+import { field, fillSelect, openSections, useStyle } from '../common/editor/fields';
 import { postJson, type RouteError } from '../common/editor/routes';
 import { isEnvironment, numberFrom } from '../common/editor/validate';
+import { subStreamOf } from './sub-stream';
 
 interface EdgeCamera extends EditorNodeProperties {
   name: string;
@@ -11,6 +12,13 @@ interface EdgeCamera extends EditorNodeProperties {
   start: string;
   timeout: string;
   insecure: boolean;
+  largestWidth: string;
+  region: string;
+  rotation: string;
+  transport: string;
+  hardware: string;
+  keyFramesOnly: boolean;
+  ffmpeg: string;
 }
 
 interface CameraSecrets {
@@ -35,17 +43,26 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
       required: true,
       validate(value, opt?: unknown) {
         const text = String(value ?? '').trim();
-        if (isEnvironment(text) || /^https?:\/\/[^\s]+$/i.test(text)) return true;
-        if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return (opt ? this._('edge-camera.validate.scheme') : false) as boolean;
-        if (/^[\w.-]+(:\d+)?(\/\S*)?$/.test(text)) return true;
-        return (opt ? this._('edge-camera.validate.url') : false) as boolean;
+        return (isAddress(text) || (opt ? this._('edge-camera.validate.url') : false)) as boolean;
       },
     },
     kind: { value: 'auto', required: true },
-    framesPerSecond: { value: '2', validate: numberFrom(0.001, 60) },
+    framesPerSecond: { value: '2', validate: numberFrom(0.001, 120) },
     start: { value: 'deploy', required: true },
-    timeout: { value: '10', validate: numberFrom(0.5, 120) },
+    timeout: { value: '5', validate: numberFrom(0.5, 120) },
     insecure: { value: false },
+    largestWidth: { value: '1280', validate: numberFrom(0, 16384, { integer: true }) },
+    region: {
+      value: '',
+      validate(value, opt?: unknown) {
+        return (isRegion(String(value ?? '')) || (opt ? this._('edge-camera.validate.region') : false)) as boolean;
+      },
+    },
+    rotation: { value: '0' },
+    transport: { value: 'auto' },
+    hardware: { value: 'off' },
+    keyFramesOnly: { value: false },
+    ffmpeg: { value: '' },
   },
   credentials: {
     user: { type: 'text' },
@@ -57,8 +74,7 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   paletteLabel: 'camera',
   label() {
     if (this.name) return this.name;
-    // Only the host: the rest of an address may hold a password.
-    return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?([^/:?#\s]+)/i.exec(this.url ?? '')?.[1] || this._('edge-camera.label.node');
+    return placeOf(this.url ?? '') || this._('edge-camera.label.node');
   },
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
@@ -66,7 +82,15 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   oneditprepare() {
     useStyle();
     const form = field('node-input-url').closest<HTMLElement>('.edge-form')!;
+    const hardware = field<HTMLSelectElement>('node-input-hardware');
+    const known = [...hardware.options].map(({ value, textContent }) => ({ value, label: textContent ?? value }));
+    fillSelect(hardware, known, this.hardware || 'off');
+    for (const name of ['rotation', 'transport'] as const) {
+      // Nodes of an older flow have no value yet.
+      if (!this[name]) field<HTMLSelectElement>(`node-input-${name}`).selectedIndex = 0;
+    }
     openSections(form, this);
+    offerSubStream((key, values) => this._(key, values as never));
     const button = field<HTMLButtonElement>('edge-camera-test');
     button.addEventListener('click', () => {
       button.disabled = true;
@@ -92,6 +116,12 @@ function test(id: string): Promise<TestAnswer> {
     kind: value('kind'),
     timeout: value('timeout'),
     insecure: field('node-input-insecure').checked,
+    largestWidth: value('largestWidth'),
+    region: value('region'),
+    rotation: value('rotation'),
+    transport: value('transport'),
+    hardware: value('hardware'),
+    ffmpeg: value('ffmpeg'),
     credentials: { user: value('user'), password: value('password') },
   });
 }
@@ -114,4 +144,55 @@ function show(text: string, state: 'asking' | 'picture' | 'error', picture?: str
     image.style.cssText = 'display: block; max-width: 100%; margin-top: 6px;';
     result.append(image);
   }
+}
+
+/** A main stream of a known maker: its smaller one is a click away. */
+function offerSubStream(translate: (key: string, values?: Record<string, unknown>) => string): void {
+  const address = field('node-input-url');
+  const offer = field<HTMLElement>('edge-camera-sub-stream');
+  const update = () => {
+    const found = subStreamOf(address.value);
+    offer.hidden = !found;
+    if (!found) return;
+    const words = document.createElement('span');
+    words.textContent = translate('edge-camera.subStream.why', { maker: found.maker });
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'red-ui-button red-ui-button-small';
+    button.style.cssText = 'display: block; margin-top: 4px;';
+    button.textContent = translate('edge-camera.subStream.use');
+    button.addEventListener('click', () => {
+      address.value = found.url;
+      // jQuery, because the editor listens with it.
+      $(address).trigger('change');
+      address.focus();
+    });
+    offer.replaceChildren(words, button);
+  };
+  address.addEventListener('input', update);
+  $(address).on('change', update);
+  update();
+}
+
+/** A stream, a picture, a device, a file, or a host alone. */
+function isAddress(text: string): boolean {
+  if (isEnvironment(text) || /^[a-z][a-z0-9+.-]*:\/\/\S+$/i.test(text)) return true;
+  if (/^(usb|v4l2|dshow|avfoundation|file):.+/i.test(text)) return true;
+  if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])./i.test(text)) return true;
+  return /^[\w.-]+(:\d+)?(\/\S*)?$/.test(text);
+}
+
+function isRegion(text: string): boolean {
+  if (text.trim() === '' || isEnvironment(text)) return true;
+  const numbers = text.split(/[,;\s]+/).filter(Boolean).map(Number);
+  const [x = -1, y = -1, width = 0, height = 0] = numbers;
+  return numbers.length === 4 && x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1.002 && y + height <= 1.002;
+}
+
+/** The host, device or file of an address, and nothing else of it: the rest may hold a password. */
+function placeOf(text: string): string | undefined {
+  if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/]|file:)/i.test(text)) return text.split(/[\\/]/).pop();
+  const device = /^(?:usb|v4l2|dshow|avfoundation):(?:\/\/)?(.+)$/i.exec(text);
+  if (device) return device[1];
+  return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?([^/:?#\s]+)/i.exec(text)?.[1];
 }
