@@ -1,5 +1,5 @@
 import type { EditorNodeProperties } from 'node-red';
-import { field, fillSelect, openSections, useStyle } from '../common/editor/fields';
+import { field, openSections, useStyle } from '../common/editor/fields';
 import { postJson, type RouteError } from '../common/editor/routes';
 import { isEnvironment, numberFrom } from '../common/editor/validate';
 import { subStreamOf } from './sub-stream';
@@ -82,13 +82,7 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   oneditprepare() {
     useStyle();
     const form = field('node-input-url').closest<HTMLElement>('.edge-form')!;
-    const hardware = field<HTMLSelectElement>('node-input-hardware');
-    const known = [...hardware.options].map(({ value, textContent }) => ({ value, label: textContent ?? value }));
-    fillSelect(hardware, known, this.hardware || 'off');
-    for (const name of ['rotation', 'transport'] as const) {
-      // Nodes of an older flow have no value yet.
-      if (!this[name]) field<HTMLSelectElement>(`node-input-${name}`).selectedIndex = 0;
-    }
+    for (const name of ['rotation', 'transport', 'hardware'] as const) keepChoice(field(`node-input-${name}`), this[name]);
     openSections(form, this);
     offerSubStream((key, values) => this._(key, values as never));
     const button = field<HTMLButtonElement>('edge-camera-test');
@@ -146,6 +140,15 @@ function show(text: string, state: 'asking' | 'picture' | 'error', picture?: str
   }
 }
 
+/** A node of an older flow has no value yet; a decoder may have a name that is not listed, or stand in the environment. */
+function keepChoice(select: HTMLSelectElement, value: string | undefined): void {
+  if (!value) select.selectedIndex = 0;
+  else if (![...select.options].some((option) => option.value === value)) {
+    select.add(new Option(value, value));
+    select.value = value;
+  }
+}
+
 /** A main stream of a known maker: its smaller one is a click away. */
 function offerSubStream(translate: (key: string, values?: Record<string, unknown>) => string): void {
   const address = field('node-input-url');
@@ -184,7 +187,10 @@ function isAddress(text: string): boolean {
 
 function isRegion(text: string): boolean {
   if (text.trim() === '' || isEnvironment(text)) return true;
-  const numbers = text.split(/[,;\s]+/).filter(Boolean).map(Number);
+  const numbers = text
+    .split(/[,;\s]+/)
+    .filter(Boolean)
+    .map(Number);
   const [x = -1, y = -1, width = 0, height = 0] = numbers;
   return numbers.length === 4 && x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1.002 && y + height <= 1.002;
 }

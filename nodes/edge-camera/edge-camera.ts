@@ -38,16 +38,20 @@ function startCamera(RED: NodeAPI, node: Node, config: CameraConfig): void {
   const start = () => {
     if (camera) return;
     rate = new Rate();
-    camera = new Camera(openCamera(settings.camera, (text) => node.warn(text)), settings.framesPerSecond, {
-      onPicture(picture) {
-        node.send(messageOf(picture) as NodeMessage);
-        rate.count();
-        status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
+    camera = new Camera(
+      openCamera(settings.camera, (text) => node.warn(text)),
+      settings.framesPerSecond,
+      {
+        onPicture(picture) {
+          node.send(messageOf(picture) as NodeMessage);
+          rate.count();
+          status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
+        },
+        // While it waits for the next try, the error stays to be read.
+        onState: (state) => state === 'connecting' && sequence === 0 && status(node, 'yellow', 'edge-camera.status.connecting'),
+        onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
       },
-      // While it waits for the next try, the error stays to be read.
-      onState: (state) => state === 'connecting' && sequence === 0 && status(node, 'yellow', 'edge-camera.status.connecting'),
-      onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
-    });
+    );
     camera.start();
   };
   const stop = async () => {

@@ -18,11 +18,13 @@ export function registerRoutes(RED: NodeAPI): void {
     const { id, credentials = {}, ...config } = body as CameraConfig & { id?: string; credentials?: CameraCredentials };
     const secrets = storedPassword(RED, id, credentials);
     const { camera } = cameraSettings(resolveEnvironment(RED, id, config), secrets, ffmpegFolder(RED));
-    const { frame, captureMs } = await takeSnapshot(camera, signal);
+    const asked = performance.now();
+    const { frame } = await takeSnapshot(camera, signal);
+    const milliseconds = Math.round(performance.now() - asked);
     const jpeg = await toJpeg(frame, { width: PREVIEW_WIDTH, quality: 75 });
     return {
       ...(await orientedSize(frame)),
-      milliseconds: Math.round(captureMs),
+      milliseconds,
       picture: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
     };
   });

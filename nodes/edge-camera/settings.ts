@@ -58,7 +58,10 @@ function viewSetting({ region, rotation, largestWidth }: CameraConfig): View {
 function regionSetting(value: unknown): View['region'] {
   const text = textSetting('region', value);
   if (text === '') return undefined;
-  const numbers = text.split(/[,;\s]+/).filter(Boolean).map(Number);
+  const numbers = text
+    .split(/[,;\s]+/)
+    .filter(Boolean)
+    .map(Number);
   const [x = 0, y = 0, width = 0, height = 0] = numbers;
   // A little more than 1: three decimals of thirds do not add up.
   const inside = x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1.002 && y + height <= 1.002;

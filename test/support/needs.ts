@@ -6,7 +6,17 @@ import { join } from 'node:path';
  * What some tests need and a newcomer's machine may lack. A test whose need is absent is registered as skipped, under a name
  * that says what is missing; with EDGELOOM_REQUIRE=chromium,mosquitto (as .ci/run sets it) it runs all the same and fails.
  */
-export type Need = 'shared' | 'mosquitto' | 'chromium' | 'ffmpeg' | 'rtsp' | 'socat' | 'registry' | 'node22' | 'detector' | 'sample';
+export type Need =
+  | 'shared'
+  | 'mosquitto'
+  | 'chromium'
+  | 'ffmpeg'
+  | 'rtsp'
+  | 'socat'
+  | 'registry'
+  | 'node22'
+  | 'detector'
+  | 'sample';
 
 export const ROOT = join(__dirname, '..', '..');
 
@@ -83,7 +93,8 @@ function findNode22(): string | undefined {
 
 /** A Python that knows GStreamer's RTSP server, for test/support/rtsp-server.py. One of pyenv or conda does not see Debian's modules. */
 function findRtsp(): string | undefined {
-  const look = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; Gst.init(None); ";
+  const look =
+    "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; Gst.init(None); ";
   const encoder = "exit(0 if all(Gst.ElementFactory.find(name) for name in ('x264enc', 'rtph264pay', 'videotestsrc')) else 1)";
   return ['/usr/bin/python3', program('python3')].find(
     (python) => python && existsSync(python) && spawnSync(python, ['-c', look + encoder], { timeout: 20_000 }).status === 0,

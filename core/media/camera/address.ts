@@ -75,7 +75,13 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
 /** What a camera is called where nobody named it: its host, its device, its file. */
 export function addressName(address: CameraAddress): string {
   if (address.kind === 'device') return address.device.split('/').pop() ?? address.device;
-  if (address.kind === 'file') return address.path.split(/[\\/]/).pop()?.replace(/\.[^.]+$/, '') || address.path;
+  if (address.kind === 'file')
+    return (
+      address.path
+        .split(/[\\/]/)
+        .pop()
+        ?.replace(/\.[^.]+$/, '') || address.path
+    );
   return address.url.hostname || address.url.protocol.replace(':', '');
 }
 

@@ -30,7 +30,8 @@ export function knock(url: URL, shown: string, timeoutMs: number, signal: AbortS
   return new Promise((resolve, reject) => {
     const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ''), port });
     const timer = setTimeout(
-      () => settle(new EdgeError('EDGE_SOURCE_TIMEOUT', `${shown}: no answer for ${timeoutMs / 1000} s`, { retryAfter: SOON_MS })),
+      () =>
+        settle(new EdgeError('EDGE_SOURCE_TIMEOUT', `${shown}: no answer for ${timeoutMs / 1000} s`, { retryAfter: SOON_MS })),
       timeoutMs,
     );
     const stop = () => settle();

@@ -1,5 +1,16 @@
 import { makeFrame } from '../../message/frame';
-import { linuxDevice, Ffmpeg, FfmpegChild, findFfmpeg, inputArguments, LiveVideo, pictureArguments, type StreamTransport, type VideoInput, type View } from '../ffmpeg';
+import {
+  linuxDevice,
+  Ffmpeg,
+  FfmpegChild,
+  findFfmpeg,
+  inputArguments,
+  LiveVideo,
+  pictureArguments,
+  type StreamTransport,
+  type VideoInput,
+  type View,
+} from '../ffmpeg';
 import { type CameraAddress, encode, hasSecrets, maskAddress, urlWithCredentials } from './address';
 import type { CameraSource, CapturedPicture } from './camera-source';
 import { knock, knockDevice } from './knock';
@@ -63,8 +74,8 @@ export class VideoSource implements CameraSource {
         yield { frame: makeFrame(pixels, 'rgb8', width, height), capturedAt, captureMs };
       }
     } catch (thrown) {
-      // The source was found and nothing was decoded of it: that is the decoder's fault. Software from now on.
-      if (!decoder || !video.opened || video.seen > 0 || signal.aborted) throw thrown;
+      if (!decoder || !video.decoderAtFault || signal.aborted) throw thrown;
+      // Software from now on, at once.
       this.hardwareFailed = true;
       this.onNotice(`${maskAddress(address)}: the hardware decoder "${decoder}" gives no picture; software decodes instead`);
     } finally {
@@ -90,7 +101,11 @@ export class VideoSource implements CameraSource {
     // A line for each packet, without its bytes: how a stream of which only key frames are decoded is known to live.
     if (keyFramesOnly) values.push('-map', '0:v:0', '-c', 'copy', '-flush_packets', '1', '-f', 'framecrc', 'pipe:3');
     const child = await FfmpegChild.start(ffmpeg.path, values, { input: input.script, second: keyFramesOnly });
-    const subject = { kind: this.address.kind === 'http' ? 'stream' : this.address.kind, shown: maskAddress(this.address), secrets: this.secrets() } as const;
+    const subject = {
+      kind: this.address.kind === 'http' ? 'stream' : this.address.kind,
+      shown: maskAddress(this.address),
+      secrets: this.secrets(),
+    } as const;
     const firstMs = Math.max(timeoutMs, FIRST_PICTURE_MS);
     return new LiveVideo(child, subject, { openMs: timeoutMs, firstMs, stallMs });
   }

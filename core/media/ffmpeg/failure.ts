@@ -34,7 +34,12 @@ const OF_STREAMS: Cause[] = [
     found: 'does not send in this way',
     mend: 'Choose the other transport (TCP or UDP), or automatic',
   },
-  { pattern: /\b5\d\d (internal|service|bad gateway|server)|failed: 5\d\d\b/i, code: 'EDGE_SOURCE_REFUSED', found: 'has an error of its own', passes: true },
+  {
+    pattern: /\b5\d\d (internal|service|bad gateway|server)|failed: 5\d\d\b/i,
+    code: 'EDGE_SOURCE_REFUSED',
+    found: 'has an error of its own',
+    passes: true,
+  },
   { pattern: /failed: 4\d\d\b|server returned 4\d\d/i, code: 'EDGE_SOURCE_REFUSED', found: 'refuses' },
   {
     pattern: /failed to resolve|name or service not known|temporary failure in name|nodename nor servname/i,
@@ -43,16 +48,44 @@ const OF_STREAMS: Cause[] = [
     passes: true,
   },
   { pattern: /connection refused/i, code: 'EDGE_SOURCE_UNREACHABLE', found: 'the connection was refused', passes: true },
-  { pattern: /no route to host|network is unreachable|host is down/i, code: 'EDGE_SOURCE_UNREACHABLE', found: 'no way to the host', passes: true },
-  { pattern: /connection reset|broken pipe|end of file|connection closed/i, code: 'EDGE_SOURCE_UNREACHABLE', found: 'the connection broke', passes: true },
+  {
+    pattern: /no route to host|network is unreachable|host is down/i,
+    code: 'EDGE_SOURCE_UNREACHABLE',
+    found: 'no way to the host',
+    passes: true,
+  },
+  {
+    pattern: /connection reset|broken pipe|end of file|connection closed/i,
+    code: 'EDGE_SOURCE_UNREACHABLE',
+    found: 'the connection broke',
+    passes: true,
+  },
   { pattern: /timed out|timeout/i, code: 'EDGE_SOURCE_TIMEOUT', found: 'no answer in time', passes: true },
-  { pattern: /certificate|tls.*(fail|error)|handshake/i, code: 'EDGE_SOURCE_REFUSED', found: 'no secure connection could be made' },
-  { pattern: /protocol not found|unknown protocol/i, code: 'EDGE_SOURCE_URL', found: 'this FFmpeg does not know this kind of address' },
+  {
+    pattern: /certificate|tls.*(fail|error)|handshake/i,
+    code: 'EDGE_SOURCE_REFUSED',
+    found: 'no secure connection could be made',
+  },
+  {
+    pattern: /protocol not found|unknown protocol/i,
+    code: 'EDGE_SOURCE_URL',
+    found: 'this FFmpeg does not know this kind of address',
+  },
 ];
 
 const OF_DEVICES: Cause[] = [
-  { pattern: /no such (file|device)|could not find video device|cannot find a (proper|device)/i, code: 'EDGE_DEVICE_NOT_FOUND', found: 'there is no such device', passes: true },
-  { pattern: /busy|resource temporarily|already in use/i, code: 'EDGE_DEVICE_BUSY', found: 'only one program at a time can use it', passes: true },
+  {
+    pattern: /no such (file|device)|could not find video device|cannot find a (proper|device)/i,
+    code: 'EDGE_DEVICE_NOT_FOUND',
+    found: 'there is no such device',
+    passes: true,
+  },
+  {
+    pattern: /busy|resource temporarily|already in use/i,
+    code: 'EDGE_DEVICE_BUSY',
+    found: 'only one program at a time can use it',
+    passes: true,
+  },
   {
     pattern: /permission denied|operation not permitted/i,
     code: 'EDGE_DEVICE_PERMISSION',
@@ -69,8 +102,16 @@ const OF_FILES: Cause[] = [
 ];
 
 const OF_ALL: Cause[] = [
-  { pattern: /option \S+ not found|unrecognized option|error splitting the argument/i, code: 'EDGE_FFMPEG_FAILED', found: 'this FFmpeg does not know an option' },
-  { pattern: /invalid data found|does not contain any stream|matches no streams|could not find codec/i, code: 'EDGE_SOURCE_CONTENT', found: 'no video in it' },
+  {
+    pattern: /option \S+ not found|unrecognized option|error splitting the argument/i,
+    code: 'EDGE_FFMPEG_FAILED',
+    found: 'this FFmpeg does not know an option',
+  },
+  {
+    pattern: /invalid data found|does not contain any stream|matches no streams|could not find codec/i,
+    code: 'EDGE_SOURCE_CONTENT',
+    found: 'no video in it',
+  },
 ];
 
 const BY_KIND: Record<Subject['kind'], Cause[]> = {

@@ -22,6 +22,9 @@ export interface LivePicture extends Pixmap {
 
 /** Milliseconds that an expired watch waits for what already lies in the pipe: this process may have been the one that slept. */
 const GRACE_MS = 250;
+/** FFmpeg refuses a decoder that it does not know before it opens anything. */
+const DECODER =
+  /unknown decoder|unrecognized hwaccel|device creation failed|no device available for decoder|hwaccel .*(not|fail)/i;
 /** Milliseconds for which packets without a picture among them still count as life: no camera's key frames are farther apart. */
 const NO_KEY_FRAME_MS = 60_000;
 
@@ -60,6 +63,11 @@ export class LiveVideo {
     });
     void child.closed.then(() => this.end(this.reason()));
     this.watchFor(times.openMs);
+  }
+
+  /** True when the source was found and gave nothing, or FFmpeg complains of the decoder: then that one is at fault. */
+  get decoderAtFault(): boolean {
+    return this.seen === 0 && (this.opened || DECODER.test(this.child.said));
   }
 
   /** Undefined after `stop()`. @throws why the source ended */

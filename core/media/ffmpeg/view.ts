@@ -59,9 +59,7 @@ function viewFilters({ region, rotation, largestWidth }: View): string[] {
     const { x, y, width, height } = beforeRotation(region, rotation);
     const share = (value: number, of: string) => `${value.toFixed(6)}*${of}`;
     const size = `max(1,round(${share(width, 'iw')})):max(1,round(${share(height, 'ih')}))`;
-    filters.push(
-      `crop=${size.replaceAll(',', '\\,')}:round(${share(x, 'iw')}):round(${share(y, 'ih')}):exact=1`,
-    );
+    filters.push(`crop=${size.replaceAll(',', '\\,')}:round(${share(x, 'iw')}):round(${share(y, 'ih')}):exact=1`);
   }
   const turned = rotation === 90 || rotation === 270;
   const least = `min(${turned ? 'ih' : 'iw'}\\,${largestWidth})`;

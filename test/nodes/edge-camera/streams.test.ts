@@ -60,11 +60,12 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
   async function bothRun(): Promise<void> {
     const comms = await nodeRed.listen('status/#');
     await nodeRed.deploy(flow(addresses()));
-    await comms.waitFor(
-      ({ topic, data }) => topic === 'status/camera0' && (data as { fill?: string }).fill === 'green',
-      60_000,
+    await comms.waitFor(({ topic, data }) => topic === 'status/camera0' && (data as { fill?: string }).fill === 'green', 60_000);
+    await until(
+      () => ffmpegBelow(nodeRed.pid).length === 2,
+      () => 'two FFmpeg processes',
+      30_000,
     );
-    await until(() => ffmpegBelow(nodeRed.pid).length === 2, () => 'two FFmpeg processes', 30_000);
     comms.close();
   }
 
@@ -86,9 +87,17 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
     async (signal) => {
       await bothRun();
       process.kill(nodeRed.pid, signal);
-      await until(() => !nodeRed.running(), () => 'Node-RED to end', 30_000);
+      await until(
+        () => !nodeRed.running(),
+        () => 'Node-RED to end',
+        30_000,
+      );
       // After SIGKILL the kernel kills them, or where it cannot they end by themselves.
-      await until(() => left().length === 0, () => `these to end: ${JSON.stringify(left())}`, 60_000);
+      await until(
+        () => left().length === 0,
+        () => `these to end: ${JSON.stringify(left())}`,
+        60_000,
+      );
     },
     180_000,
   );
@@ -104,7 +113,10 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
       ];
       const typed = (user: string, password: string) => ({ ...camera, credentials: { user, password } });
       await nodeRed.deploy([tab, typed('ann', 'Geheim-4711'), ...watch]);
-      await comms.waitFor(({ topic, data }) => topic === 'status/camera0' && (data as { fill?: string }).fill === 'green', 60_000);
+      await comms.waitFor(
+        ({ topic, data }) => topic === 'status/camera0' && (data as { fill?: string }).fill === 'green',
+        60_000,
+      );
       const commands = ffmpegBelow(nodeRed.pid).map(({ command }) => command);
       expect(commands).toHaveLength(1);
       expect(commands[0]).not.toMatch(/Geheim/);

@@ -2,7 +2,11 @@ import { subStreamOf } from '../../../nodes/edge-camera/sub-stream';
 
 test.each([
   ['Hikvision', 'rtsp://cam:554/Streaming/Channels/101', 'rtsp://cam:554/Streaming/Channels/102'],
-  ['Hikvision', 'rtsp://nvr/Streaming/channels/1601?transportmode=unicast', 'rtsp://nvr/Streaming/channels/1602?transportmode=unicast'],
+  [
+    'Hikvision',
+    'rtsp://nvr/Streaming/channels/1601?transportmode=unicast',
+    'rtsp://nvr/Streaming/channels/1602?transportmode=unicast',
+  ],
   ['Hikvision, EZVIZ', 'rtsp://cam/h264/ch1/main/av_stream', 'rtsp://cam/h264/ch1/sub/av_stream'],
   ['Dahua, Amcrest, Lorex', 'rtsp://cam/cam/realmonitor?channel=1&subtype=0', 'rtsp://cam/cam/realmonitor?channel=1&subtype=1'],
   ['Reolink', 'rtsp://cam:554/h264Preview_01_main', 'rtsp://cam:554/h264Preview_01_sub'],

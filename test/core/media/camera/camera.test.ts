@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../../../core/media/camera';
-import { addressName, maskUrl, type NetworkAddress, parseAddress, urlWithCredentials } from '../../../../core/media/camera/address';
+import {
+  addressName,
+  maskUrl,
+  type NetworkAddress,
+  parseAddress,
+  urlWithCredentials,
+} from '../../../../core/media/camera/address';
 import { parseChallenges } from '../../../../core/media/camera/authorization';
 import { noise } from '../pictures';
 import { MULTIPART, part, type TestCamera, testCamera } from './server';

@@ -17,7 +17,12 @@ import { RtspServer, testPictures } from '../../../support/rtsp-server';
 const never = new AbortController().signal;
 /** Of a machine that does other things too: FFmpeg may take seconds to start. */
 const PATIENT = { timeoutMs: 20_000 };
-const settings = (url: string, more: Partial<CameraSettings> = {}): CameraSettings => ({ url, kind: 'auto', ...PATIENT, ...more });
+const settings = (url: string, more: Partial<CameraSettings> = {}): CameraSettings => ({
+  url,
+  kind: 'auto',
+  ...PATIENT,
+  ...more,
+});
 
 async function failing(attempt: Promise<unknown>): Promise<EdgeError> {
   return attempt.then(
@@ -231,13 +236,17 @@ describeWith(['ffmpeg', 'rtsp'], 'an RTSP camera', () => {
     silent.close();
   }, 60_000);
 
-  test('a hardware decoder that this machine lacks: software decodes, and says so once', async () => {
-    server = await RtspServer.start();
-    const { seen, errors, notices } = started(settings(server.url(), { hardware: 'h264_v4l2m2m' }));
-    await until(() => seen.length >= 3, 'pictures');
-    expect(errors).toEqual([]);
-    expect(notices).toEqual([expect.stringMatching(/h264_v4l2m2m.*software/)]);
-  }, 60_000);
+  test.each(['h264_v4l2m2m', 'no_such_decoder', 'nosuchchip'])(
+    'a hardware decoder that this machine lacks (%s): software decodes, and says so once',
+    async (hardware) => {
+      server = await RtspServer.start();
+      const { seen, errors, notices } = started(settings(server.url(), { hardware }));
+      await until(() => seen.length >= 3, 'pictures');
+      expect(errors).toEqual([]);
+      expect(notices).toEqual([expect.stringMatching(new RegExp(`${hardware}.*software`))]);
+    },
+    60_000,
+  );
 
   const old = join(ROOT, 'node_modules', '@ffmpeg-installer', 'linux-x64', 'ffmpeg');
   (existsSync(old) ? test : test.skip)(
@@ -245,7 +254,10 @@ describeWith(['ffmpeg', 'rtsp'], 'an RTSP camera', () => {
     async () => {
       server = await RtspServer.start({ user: 'ann', password: 'secret' });
       const credentials = { user: 'ann', password: 'secret' };
-      const { frame } = await takeSnapshot(settings(server.url(), { ffmpeg: old, credentials, view: { rotation: 90, largestWidth: 60 } }), never);
+      const { frame } = await takeSnapshot(
+        settings(server.url(), { ffmpeg: old, credentials, view: { rotation: 90, largestWidth: 60 } }),
+        never,
+      );
       expect(frame).toMatchObject({ width: 60, height: 80 });
       const wrong = { user: 'ann', password: 'geheim' };
       const error = await failing(takeSnapshot(settings(server.url(), { ffmpeg: old, credentials: wrong }), never));
@@ -260,7 +272,16 @@ describeWith(['ffmpeg'], 'a video file as a camera', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'edgeloom-video-'));
-    const make = ['-f', 'lavfi', '-i', 'testsrc=size=160x120:rate=10:duration=1', '-c:v', 'mjpeg', '-y', join(folder, 'my yard.avi')];
+    const make = [
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc=size=160x120:rate=10:duration=1',
+      '-c:v',
+      'mjpeg',
+      '-y',
+      join(folder, 'my yard.avi'),
+    ];
     execFileSync(find('ffmpeg')!, ['-v', 'error', ...make]);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -285,7 +306,9 @@ describe('a USB camera', () => {
     expect(error).toMatchObject({ code: 'EDGE_DEVICE_NOT_FOUND', message: expect.stringMatching(/\/dev\/video97/) });
     let said = '';
     try {
-      execFileSync(await findFfmpeg(), ['-hide_banner', ...deviceArguments('/dev/video97', 'linux'), '-f', 'null', '-'], { stdio: 'pipe' });
+      execFileSync(await findFfmpeg(), ['-hide_banner', ...deviceArguments('/dev/video97', 'linux'), '-f', 'null', '-'], {
+        stdio: 'pipe',
+      });
     } catch (thrown) {
       said = String((thrown as { stderr: Buffer }).stderr);
     }

@@ -80,13 +80,21 @@ describe('an FFmpeg', () => {
   itWith(['ffmpeg'], 'names only the hardware decoders that can really be opened', async () => {
     const ffmpeg = await Ffmpeg.at(find('ffmpeg')!);
     for (const name of await ffmpeg.hardware()) expect(['cuda', 'vaapi', 'qsv', 'drm', 'videotoolbox']).toContain(name);
-    const path = program('chips', 'case "$*" in *-hwaccels*) printf "Hardware:\\nvdpau\\ncuda\\nvaapi\\n";; *vaapi*) exit 0;; *) exit 1;; esac');
+    const path = program(
+      'chips',
+      'case "$*" in *-hwaccels*) printf "Hardware:\\nvdpau\\ncuda\\nvaapi\\n";; *vaapi*) exit 0;; *) exit 1;; esac',
+    );
     expect(await Ffmpeg.parse(path, printed('7.1', '61. 7.100')).hardware()).toEqual(['vaapi']);
   });
 });
 
 describe('the arguments', () => {
-  const stream = (secret: boolean, url = 'rtsp://ann:pw@cam/live'): VideoInput => ({ kind: 'stream', url, transport: 'auto', secret });
+  const stream = (secret: boolean, url = 'rtsp://ann:pw@cam/live'): VideoInput => ({
+    kind: 'stream',
+    url,
+    transport: 'auto',
+    secret,
+  });
   const options = { silenceMs: 5000, keyFramesOnly: false, decoder: '' };
   const line = (version: keyof typeof VERSIONS, input: VideoInput, more = {}) =>
     inputArguments(VERSIONS[version], input, { ...options, ...more }).values.join(' ');

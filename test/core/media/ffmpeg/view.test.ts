@@ -72,7 +72,23 @@ describeWith(['ffmpeg'], 'a view', () => {
     video = join(folder, 'still.mkv');
     picture = await quarters(WIDTH, HEIGHT).png().toBuffer();
     await quarters(WIDTH, HEIGHT).png().toFile(still);
-    const encode = ['-loop', '1', '-i', still, '-t', '2', '-r', '10', '-c:v', 'libx264', '-qp', '4', '-pix_fmt', 'yuv420p', video];
+    const encode = [
+      '-loop',
+      '1',
+      '-i',
+      still,
+      '-t',
+      '2',
+      '-r',
+      '10',
+      '-c:v',
+      'libx264',
+      '-qp',
+      '4',
+      '-pix_fmt',
+      'yuv420p',
+      video,
+    ];
     execFileSync(find('ffmpeg')!, ['-v', 'error', '-y', ...encode]);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,0 +1,15 @@
+import { stream } from './recovery/stream';
+import type { Bench } from './support/bench';
+
+/** How soon work goes on after something broke. Each case is a function of its own file in bench/recovery/. */
+const CASES: Record<string, (bench: Bench) => Promise<void>> = { stream };
+
+/** `-- recovery stream` measures only that case. */
+export default async function recovery(bench: Bench): Promise<void> {
+  const wanted = bench.options.rest.length > 0 ? bench.options.rest : Object.keys(CASES);
+  for (const name of wanted) {
+    const run = CASES[name];
+    if (!run) throw new Error(`no case ${name}; there are ${Object.keys(CASES).join(', ')}`);
+    await run(bench);
+  }
+}
