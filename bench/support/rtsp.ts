@@ -32,7 +32,9 @@ export class RtspStreams {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.child = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    const killed = () => child.kill('SIGKILL');
+    process.once('exit', killed);
+    child.once('exit', () => process.removeListener('exit', killed));
     this.port = await new Promise<number>((resolve, reject) => {
       createInterface({ input: child.stdout! }).on('line', (line) => {
         if (line.startsWith('READY ')) resolve(Number(line.slice(6)));

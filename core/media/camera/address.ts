@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { EdgeError } from '../../errors';
 
 export interface Credentials {
@@ -49,7 +50,7 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
   const device = /^(?:\/dev\/\S+|(?:usb|v4l2|dshow|avfoundation):(?:\/\/)?(.+))$/i.exec(typed);
   if (device) return { kind: 'device', device: (device[1] ?? typed).trim() };
   if (/^file:/i.test(typed)) return { kind: 'file', path: decode(typed.replace(/^file:(\/\/(localhost)?(?=\/))?/i, '')) };
-  if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])/i.test(typed)) return { kind: 'file', path: typed };
+  if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])/i.test(typed)) return { kind: 'file', path: typed.replace(/^~(?=\/)/, homedir()) };
   let url: URL;
   try {
     url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`);

@@ -1,11 +1,11 @@
 import { makeFrame } from '../../message/frame';
 import {
-  linuxDevice,
   Ffmpeg,
   FfmpegChild,
   findFfmpeg,
   inputArguments,
   LiveVideo,
+  linuxDevice,
   pictureArguments,
   type StreamTransport,
   type VideoInput,
@@ -40,8 +40,6 @@ const SLOWEST = 1;
 export class VideoSource implements CameraSource {
   readonly kind = 'video';
   readonly longestWaitMs = 3000;
-  /** What decodes, known once it runs; `software` after a hardware decoder failed. */
-  decoder = '';
   private hardwareFailed = false;
 
   constructor(
@@ -69,7 +67,6 @@ export class VideoSource implements CameraSource {
       for (;;) {
         const picture = await video.next();
         if (!picture || signal.aborted) return;
-        this.decoder = decoder || 'software';
         const { pixels, width, height, capturedAt, captureMs } = picture;
         yield { frame: makeFrame(pixels, 'rgb8', width, height), capturedAt, captureMs };
       }

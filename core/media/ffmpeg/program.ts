@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { EdgeError } from '../../errors';
 
 /** Milliseconds in which a program that only tells about itself must have ended. */
-const ANSWER_MS = 20_000;
+const ANSWER_MS = 10_000;
 
 /** Ways to decode on a chip, best first; FFmpeg names them. A machine has none or one of them. */
 const HARDWARE = ['cuda', 'vaapi', 'qsv', 'videotoolbox', 'd3d11va', 'dxva2', 'drm'];
