@@ -2,6 +2,7 @@ import type { EditorNodeProperties } from 'node-red';
 import { field, openSections, useStyle } from '../common/editor/fields';
 import { postJson, type RouteError } from '../common/editor/routes';
 import { isEnvironment, numberFrom } from '../common/editor/validate';
+import { drawRegion, parseRegion } from './region.editor';
 import { subStreamOf } from './sub-stream';
 
 interface EdgeCamera extends EditorNodeProperties {
@@ -91,7 +92,10 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
       show(this._('edge-camera.test.asking'), 'asking');
       test(this.id)
         .then(
-          (answer) => show(`${answer.width} × ${answer.height}, ${answer.milliseconds} ms`, 'picture', answer.picture),
+          (answer) => {
+            show(`${answer.width} × ${answer.height}, ${answer.milliseconds} ms`, 'picture', answer.picture);
+            form.querySelector<HTMLDetailsElement>('#edge-camera-picture')!.open = true;
+          },
           (error: RouteError) => show(error.message, 'error'),
         )
         .finally(() => {
@@ -101,7 +105,7 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   },
 });
 
-/** One picture by what stands in the dialog now, saved or not. */
+/** One whole picture by what stands in the dialog now, saved or not; the part of it is drawn over it. */
 function test(id: string): Promise<TestAnswer> {
   const value = (name: string) => field(`node-input-${name}`).value;
   return postJson<TestAnswer>('edgeloom/camera/test', {
@@ -111,7 +115,6 @@ function test(id: string): Promise<TestAnswer> {
     timeout: value('timeout'),
     insecure: field('node-input-insecure').checked,
     largestWidth: value('largestWidth'),
-    region: value('region'),
     rotation: value('rotation'),
     transport: value('transport'),
     hardware: value('hardware'),
@@ -135,8 +138,13 @@ function show(text: string, state: 'asking' | 'picture' | 'error', picture?: str
     const image = document.createElement('img');
     image.src = picture;
     image.alt = text;
-    image.style.cssText = 'display: block; max-width: 100%; margin-top: 6px;';
-    result.append(image);
+    image.draggable = false;
+    image.style.cssText = 'display: block; max-width: 100%;';
+    const holder = document.createElement('div');
+    holder.style.cssText = 'display: inline-block; margin-top: 6px; max-width: 100%;';
+    holder.append(image);
+    result.append(document.createElement('br'), holder);
+    drawRegion(holder, field('node-input-region'));
   }
 }
 
@@ -186,13 +194,7 @@ function isAddress(text: string): boolean {
 }
 
 function isRegion(text: string): boolean {
-  if (text.trim() === '' || isEnvironment(text)) return true;
-  const numbers = text
-    .split(/[,;\s]+/)
-    .filter(Boolean)
-    .map(Number);
-  const [x = -1, y = -1, width = 0, height = 0] = numbers;
-  return numbers.length === 4 && x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1.002 && y + height <= 1.002;
+  return text.trim() === '' || isEnvironment(text) || parseRegion(text) !== undefined;
 }
 
 /** The host, device or file of an address, and nothing else of it: the rest may hold a password. */

@@ -68,7 +68,7 @@ function startCamera(RED: NodeAPI, node: Node, config: CameraConfig): void {
       status(node, 'grey', 'edge-camera.status.stopped');
     } else {
       // Messages that ask at the same time share one answer: a button that bounces is no flood for the camera.
-      asked ??= takeSnapshot(settings.camera, closing.signal).finally(() => {
+      asked ??= (camera?.shared ? camera.next() : takeSnapshot(settings.camera, closing.signal)).finally(() => {
         asked = undefined;
       });
       const picture = await asked.catch((thrown: unknown) => {

@@ -131,6 +131,39 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
     }
   }, 180_000);
 
+  test('a message gets a picture of the stream that runs, without a second connection', async () => {
+    const [tab, camera] = flow([server.url()], { framesPerSecond: '0.01' }) as [FlowNode, FlowNode];
+    const button = { id: 'ask', type: 'inject', z: 'tab', props: [{ p: 'topic', v: 'now', vt: 'str' }], repeat: '', once: false };
+    const debug = {
+      id: 'debug',
+      type: 'debug',
+      z: 'tab',
+      active: true,
+      complete: 'edge',
+      targetType: 'msg',
+      x: 300,
+      y: 300,
+      wires: [],
+    };
+    const comms = await nodeRed.listen('debug');
+    await nodeRed.deploy([tab, { ...camera, wires: [['debug']] }, { ...button, x: 100, y: 300, wires: [['camera0']] }, debug]);
+    const arrived = () => comms.messages.filter(({ topic }) => topic === 'debug').length;
+    await until(
+      () => arrived() === 1,
+      () => 'the first picture',
+      60_000,
+    );
+    // The next one is due in 100 s.
+    await nodeRed.request('POST', 'inject/ask', { body: {} });
+    await until(
+      () => arrived() >= 2,
+      () => 'the picture that was asked for',
+      60_000,
+    );
+    expect(ffmpegBelow(nodeRed.pid)).toHaveLength(1);
+    comms.close();
+  }, 180_000);
+
   test('"Show a picture" works for a stream as it stands in the dialog', async () => {
     const body = { url: server.url(), kind: 'auto', rotation: '90', timeout: '20', credentials: {} };
     const answer = await nodeRed.request('POST', 'edgeloom/camera/test', { body });
