@@ -1,4 +1,5 @@
 import { EdgeError } from '../../errors';
+import { pixelMemory } from '../../message/memory';
 import { MAX_PIXELS } from '../sharp';
 
 /** Pixels of one picture: RGB, 8 bits, rows from the top, no gaps, in bytes that nobody else holds. */
@@ -73,10 +74,9 @@ export class PixmapReader {
     return found[0].length - before;
   }
 
-  /** Not of Node's shared pool, and not filled with zeros first: every byte is written. */
   private bytes(length: number): Buffer {
     const { spare } = this;
     this.spare = undefined;
-    return spare?.length === length ? spare : Buffer.allocUnsafeSlow(length);
+    return spare?.length === length ? spare : pixelMemory(length);
   }
 }
