@@ -1,7 +1,6 @@
 import { makeFrame } from '../../message/frame';
 import {
   Ffmpeg,
-  FfmpegChild,
   findFfmpeg,
   inputArguments,
   LiveVideo,
@@ -97,14 +96,14 @@ export class VideoSource implements CameraSource {
     const values = [...input.values, '-map', '0:v:0', ...pictureArguments(ffmpeg, view, rate)];
     // A line for each packet, without its bytes: how a stream of which only key frames are decoded is known to live.
     if (keyFramesOnly) values.push('-map', '0:v:0', '-c', 'copy', '-flush_packets', '1', '-f', 'framecrc', 'pipe:3');
-    const child = await FfmpegChild.start(ffmpeg.path, values, { input: input.script, second: keyFramesOnly });
     const subject = {
       kind: this.address.kind === 'http' ? 'stream' : this.address.kind,
       shown: maskAddress(this.address),
       secrets: this.secrets(),
     } as const;
     const firstMs = Math.max(timeoutMs, FIRST_PICTURE_MS);
-    return new LiveVideo(child, subject, { openMs: timeoutMs, firstMs, stallMs });
+    const pipes = { input: input.script, second: keyFramesOnly };
+    return LiveVideo.start(ffmpeg.path, values, pipes, subject, { openMs: timeoutMs, firstMs, stallMs });
   }
 
   private input(): VideoInput {

@@ -1,8 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { openDirectPipe, type Sink } from './direct-pipe';
 
 /** Most characters that are kept of what FFmpeg says: the beginning (what its input is) and the end (why it failed). */
 const BEGINNING = 8192;
@@ -11,6 +13,8 @@ const END = 8192;
 export interface ChildOptions {
   /** Written to its standard input, which is closed then: what must not stand on the command line. */
   input?: string | undefined;
+  /** Takes its standard output, all the time and without copies where the system allows it; else `output` is to be read. */
+  sink?: Sink;
   /** A second pipe out of it, its file descriptor 3. */
   second?: boolean;
 }
@@ -30,9 +34,12 @@ export class FfmpegChild {
   private gone = false;
   private listeners: (() => void)[] = [];
 
-  private constructor(private readonly child: ChildProcess) {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly direct: Socket | undefined,
+  ) {
     living.add(child);
-    this.closed = new Promise((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       const done = () => {
         this.gone = true;
         living.delete(child);
@@ -48,22 +55,34 @@ export class FfmpegChild {
         done();
       });
     });
+    // What it wrote before it ended may still be on the way.
+    const read = new Promise<void>((resolve) => (!direct || direct.closed ? resolve() : direct.once('close', () => resolve())));
+    this.closed = Promise.all([ended, read]).then(() => {});
     child.stderr!.setEncoding('utf8').on('data', (text: string) => this.hear(text));
   }
 
-  static async start(ffmpeg: string, values: string[], { input, second }: ChildOptions = {}): Promise<FfmpegChild> {
+  static async start(ffmpeg: string, values: string[], { input, sink, second }: ChildOptions = {}): Promise<FfmpegChild> {
     const [program, ...rest] = [...(await leash()), ffmpeg, ...values] as [string, ...string[]];
+    const direct = sink && (await openDirectPipe(sink));
     const child = spawn(program, rest, {
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(second ? (['pipe'] as const) : [])],
+      stdio: [
+        input === undefined ? 'ignore' : 'pipe',
+        direct?.writeEnd ?? 'pipe',
+        'pipe',
+        ...(second ? (['pipe'] as const) : []),
+      ],
       windowsHide: true,
     });
+    direct?.writeEnd.destroy();
+    if (sink && !direct) child.stdout!.on('data', (chunk: Buffer) => pour(chunk, sink));
     if (input !== undefined) {
       child.stdin!.on('error', () => {}); // It ended before it read.
       child.stdin!.end(input);
     }
-    return new FfmpegChild(child);
+    return new FfmpegChild(child, direct?.readEnd);
   }
 
+  /** Its standard output, where no sink takes it. */
   get output(): Readable {
     return this.child.stdout!;
   }
@@ -93,6 +112,7 @@ export class FfmpegChild {
     this.listeners = [];
     if (!this.gone) this.child.kill('SIGKILL');
     for (const stream of this.child.stdio) stream?.destroy();
+    this.direct?.destroy();
     await this.closed;
   }
 
@@ -100,6 +120,16 @@ export class FfmpegChild {
     if (this.beginning.length < BEGINNING) this.beginning += text;
     else this.end = (this.end + text).slice(-END);
     for (const listener of this.listeners) listener();
+  }
+}
+
+function pour(chunk: Buffer, sink: Sink): void {
+  for (let at = 0; at < chunk.length; ) {
+    const space = sink.space();
+    const length = Math.min(space.length, chunk.length - at);
+    space.set(chunk.subarray(at, at + length));
+    at += length;
+    sink.filled(length);
   }
 }
 

@@ -1,5 +1,6 @@
-import { EdgeError } from '../../errors';
-import type { FfmpegChild } from './child';
+import { asEdgeError, EdgeError } from '../../errors';
+import { FfmpegChild } from './child';
+import type { Sink } from './direct-pipe';
 import { failure, SOON_MS, type Subject } from './failure';
 import { type Pixmap, PixmapReader } from './pixmap';
 
@@ -39,30 +40,34 @@ export class LiveVideo {
   /** Pictures that came, and those of them that were dropped for a newer one. */
   seen = 0;
   dropped = 0;
-  private readonly reader = new PixmapReader();
+  private readonly reader = new PixmapReader((picture) => this.keep(picture));
   private newest: LivePicture | undefined;
   private began = 0;
   private ended: { error?: EdgeError } | undefined;
   private wake: (() => void) | undefined;
   private watch: NodeJS.Timeout | undefined;
+  private running: FfmpegChild | undefined;
 
-  constructor(
-    private readonly child: FfmpegChild,
+  private constructor(
     private readonly subject: Subject,
     private readonly times: LiveTimes,
-  ) {
-    child.output.on('data', (chunk: Buffer) => this.take(chunk));
-    // Packets as they arrive: life in a stream of which few pictures are wanted.
-    child.second?.on('data', () => this.lives());
-    child.second?.on('error', () => {});
-    child.output.on('error', () => {});
-    child.onSaid(() => {
-      if (this.opened || !/^Input #0/m.test(child.said)) return;
-      this.opened = true;
-      this.watchFor(times.firstMs);
-    });
-    void child.closed.then(() => this.end(this.reason()));
-    this.watchFor(times.openMs);
+  ) {}
+
+  /** @param options what FFmpeg gets on its standard input, and whether its second pipe tells of packets as they arrive */
+  static async start(
+    ffmpeg: string,
+    values: string[],
+    options: { input?: string | undefined; second?: boolean },
+    subject: Subject,
+    times: LiveTimes,
+  ): Promise<LiveVideo> {
+    const video = new LiveVideo(subject, times);
+    video.follow(await FfmpegChild.start(ffmpeg, values, { ...options, sink: video.sink() }));
+    return video;
+  }
+
+  get child(): FfmpegChild {
+    return this.running!;
   }
 
   /** True when the source was found and gave nothing, or FFmpeg complains of the decoder: then that one is at fault. */
@@ -87,17 +92,38 @@ export class LiveVideo {
   /** Resolves when nothing of FFmpeg is left. */
   async stop(): Promise<void> {
     this.end();
-    await this.child.kill();
+    await this.running?.kill();
   }
 
-  private take(chunk: Buffer): void {
-    if (this.ended) return;
-    try {
-      if (!this.reader.inside) this.began = performance.now();
-      for (const picture of this.reader.push(chunk)) this.keep(picture);
-    } catch (thrown) {
-      this.end(thrown as EdgeError);
-    }
+  private follow(child: FfmpegChild): void {
+    this.running = child;
+    // Packets as they arrive: life in a stream of which few pictures are wanted.
+    child.second?.on('data', () => this.lives());
+    child.second?.on('error', () => {});
+    child.onSaid(() => {
+      if (this.opened || !/^Input #0/m.test(child.said)) return;
+      this.opened = true;
+      this.watchFor(this.times.firstMs);
+    });
+    void child.closed.then(() => this.end(this.reason()));
+    this.watchFor(this.times.openMs);
+  }
+
+  /** The reader, whose errors end the video in the place of the process. */
+  private sink(): Sink {
+    const nowhere = Buffer.alloc(65_536);
+    return {
+      space: () => (this.ended ? nowhere : this.reader.space()),
+      filled: (length) => {
+        if (this.ended) return;
+        try {
+          if (!this.reader.inside) this.began = performance.now();
+          this.reader.filled(length);
+        } catch (thrown) {
+          this.end(asEdgeError(thrown));
+        }
+      },
+    };
   }
 
   private keep(picture: Pixmap): void {
@@ -141,7 +167,7 @@ export class LiveVideo {
     if (this.ended) return;
     this.ended = error ? { error } : {};
     clearTimeout(this.watch);
-    void this.child.kill();
+    void this.running?.kill();
     this.wake?.();
   }
 }

@@ -53,17 +53,17 @@ class Decoding {
   }
 
   async *pictures(): AsyncGenerator<DecodedPicture> {
-    const reader = new PixmapReader();
+    const found: DecodedPicture[] = [];
+    const reader = new PixmapReader((picture) => found.push(picture));
     const reading = this.child.output[Symbol.asyncIterator]();
     let any = false;
     try {
       for (;;) {
         const next = await this.orStalled(reading.next());
         if (!next || next.done) break;
-        for (const picture of reader.push(next.value as Buffer)) {
-          any = true;
-          yield picture;
-        }
+        reader.push(next.value as Buffer);
+        any ||= found.length > 0;
+        yield* found.splice(0);
       }
       await this.orStalled(this.child.closed);
       const code = this.child.exitCode;

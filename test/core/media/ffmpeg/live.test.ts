@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FfmpegChild, LiveVideo } from '../../../../core/media/ffmpeg';
+import { LiveVideo } from '../../../../core/media/ffmpeg';
 import { processes } from '../../../support/processes';
 
 let folder: string;
@@ -19,8 +19,8 @@ async function live(name: string, script: string, more: Partial<typeof times> = 
   const picture = 'picture() { printf "P6\\n1 1\\n255\\n%s" "$1"; }';
   writeFileSync(path, `#!/bin/bash\n${picture}\n${script}\n`);
   chmodSync(path, 0o755);
-  const child = await FfmpegChild.start(path, []);
-  return { child, video: new LiveVideo(child, subject, { ...times, ...more }) };
+  const video = await LiveVideo.start(path, [], {}, subject, { ...times, ...more });
+  return { child: video.child, video };
 }
 const found = 'echo "Input #0, rtsp, from it" >&2';
 const gone = (pid: number) => !processes().some((each) => each.pid === pid);
@@ -76,8 +76,7 @@ test('what it says is bounded, and its secrets are in no error', async () => {
 });
 
 test('a program that cannot run is an error, not a crash', async () => {
-  const child = await FfmpegChild.start(join(folder, 'not-there'), []);
-  const video = new LiveVideo(child, subject, times);
+  const video = await LiveVideo.start(join(folder, 'not-there'), [], {}, subject, times);
   await expect(video.next()).rejects.toMatchObject({ code: expect.stringMatching(/^EDGE_/) });
   await video.stop();
 });
