@@ -1,10 +1,11 @@
+import { crash } from './recovery/process';
 import { stream } from './recovery/stream';
 import type { Bench } from './support/bench';
 
-/** How soon work goes on after something broke. Each case is a function of its own file in bench/recovery/. */
-const CASES: Record<string, (bench: Bench) => Promise<void>> = { stream };
+/** One file in recovery/ for each kind of break. */
+const CASES: Record<string, (bench: Bench) => Promise<void>> = { stream, crash };
 
-/** `-- recovery stream` measures only that case. */
+/** How soon what broke is there again. `-- recovery stream` measures only that case. */
 export default async function recovery(bench: Bench): Promise<void> {
   const wanted = bench.options.rest.length > 0 ? bench.options.rest : Object.keys(CASES);
   for (const name of wanted) {

@@ -21,7 +21,10 @@ const taken = new FinalizationRegistry<number>((bytes) => {
 export function account(bytes: ArrayBufferView): void {
   const { buffer } = bytes;
   if (counted.has(buffer)) return;
-  if (types.isSharedArrayBuffer(buffer)) return accountPixels(buffer);
+  if (types.isSharedArrayBuffer(buffer)) {
+    accountPixels(buffer);
+    return;
+  }
   // The collector knows nothing of this cap: where few objects are made it may not run for minutes.
   if (held + buffer.byteLength > limit * COLLECT_AT) collectGarbage();
   if (held + buffer.byteLength > limit) {

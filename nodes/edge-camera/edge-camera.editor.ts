@@ -72,7 +72,9 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   inputs: 1,
   outputs: 1,
   icon: 'edge-camera.svg',
-  paletteLabel: 'camera',
+  paletteLabel() {
+    return this._('edge-camera.label.node');
+  },
   label() {
     if (this.name) return this.name;
     return placeOf(this.url ?? '') || this._('edge-camera.label.node');

@@ -13,6 +13,7 @@ export type Need =
   | 'ffmpeg'
   | 'rtsp'
   | 'socat'
+  | 'openssl'
   | 'registry'
   | 'node22'
   | 'detector'
@@ -32,6 +33,7 @@ const finders: Record<Need, () => string | undefined> = {
   ffmpeg: () => program('ffmpeg'),
   rtsp: findRtsp,
   socat: () => program('socat'),
+  openssl: () => program('openssl'),
   registry: () =>
     spawnSync('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=5000'], { timeout: 15_000 }).status === 0 ? 'npm' : undefined,
   node22: findNode22,
@@ -61,6 +63,11 @@ export function itWith(needs: Need[], name: string, body: () => void | Promise<v
   const run = async () => body();
   if (missing.length > 0) it.skip(`${name} (skipped: needs ${missing.join(', ')})`, run, timeout);
   else it(name, run, timeout);
+}
+
+/** Whether a test with these needs runs: they are there, or must be. */
+export function runsWith(needs: Need[]): boolean {
+  return missingOf(needs).length === 0;
 }
 
 function missingOf(needs: Need[]): Need[] {

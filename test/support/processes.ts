@@ -1,44 +1,42 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-export interface Process {
-  pid: number;
-  parent: number;
-  /** The command line, its words separated by spaces. */
-  command: string;
+/** The processes that models have for themselves under a process, by their ids. Linux only. */
+export function modelProcesses(parent: number): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && parentOf(pid) === parent && nameOf(pid).startsWith('edgeloom-inference'));
 }
 
-/** What runs on this machine, from /proc. Ended processes that nobody waited for have no command line and are left out. */
-export function processes(): Process[] {
-  const found: Process[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').join(' ').trim();
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      // The command name, field 2, may hold spaces and parentheses.
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      if (command) found.push({ pid: Number(name), parent, command });
-    } catch {
-      // It ended while we looked.
-    }
+/** Whether a process is there and no zombie. */
+export function lives(pid: number): boolean {
+  return !['', 'Z', 'X'].includes(stat(pid)[0] ?? '');
+}
+
+/** Seconds of CPU that a process has taken, all its threads together. */
+export function cpuSeconds(pid: number): number {
+  // Fields 14 and 15, utime and stime, in hundredths everywhere that this runs.
+  const [utime, stime] = stat(pid).slice(11, 13).map(Number);
+  return ((utime ?? 0) + (stime ?? 0)) / 100;
+}
+
+function parentOf(pid: number): number {
+  return Number(stat(pid)[1]);
+}
+
+/** Fields of proc(5) /proc/[pid]/stat from 3, the state, on: the name before it may hold spaces and parentheses. */
+function stat(pid: number): string[] {
+  const text = read(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+function nameOf(pid: number): string {
+  return read(`/proc/${pid}/cmdline`);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // It ended meanwhile.
   }
-  return found;
-}
-
-/** FFmpeg processes that somebody started with this text on their command line, whoever their parent is now. */
-export function ffmpegWith(text: string): Process[] {
-  return processes().filter(({ command }) => /ffmpeg/.test(command) && command.includes(text));
-}
-
-/** Those among the descendants of a process. */
-export function ffmpegBelow(root: number): Process[] {
-  const all = processes();
-  const below = new Set([root]);
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const { pid, parent } of all) {
-      if (below.has(parent) && !below.has(pid)) grew = below.add(pid).has(pid);
-    }
-  }
-  return all.filter(({ pid, command }) => pid !== root && below.has(pid) && /(^|\/)ffmpeg /.test(command));
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { describeWith } from '../../support/needs';
 import { type FlowNode, NodeRed } from '../../support/node-red';
-import { ffmpegBelow, ffmpegWith } from '../../support/processes';
+import { ffmpegBelow, ffmpegWith } from '../../support/ffmpeg-processes';
 import { RtspServer, testPictures } from '../../support/rtsp-server';
 
 /** The cameras of a flow, each at its address. */

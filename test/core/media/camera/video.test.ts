@@ -11,7 +11,7 @@ import { deviceArguments } from '../../../../core/media/ffmpeg/input';
 import { frameBytes } from '../../../../core/message/frame';
 import { toJpeg } from '../../../../core/media/jpeg';
 import { describeWith, find, itWith, ROOT } from '../../../support/needs';
-import { ffmpegWith, processes } from '../../../support/processes';
+import { ffmpegWith, processes } from '../../../support/ffmpeg-processes';
 import { RtspServer, testPictures } from '../../../support/rtsp-server';
 
 const never = new AbortController().signal;

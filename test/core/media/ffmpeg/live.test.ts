@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LiveVideo } from '../../../../core/media/ffmpeg';
-import { processes } from '../../../support/processes';
+import { processes } from '../../../support/ffmpeg-processes';
 
 let folder: string;
 beforeAll(() => {
