@@ -163,10 +163,13 @@ function keepChoice(select: HTMLSelectElement, value: string | undefined): void 
 function offerSubStream(translate: (key: string, values?: Record<string, unknown>) => string): void {
   const address = field('node-input-url');
   const offer = field<HTMLElement>('edge-camera-sub-stream');
+  let shown: string | undefined;
   const update = () => {
     const found = subStreamOf(address.value);
     offer.hidden = !found;
-    if (!found) return;
+    // Pressing the button takes the focus from the field, which tells of a change: the button must still be there at the click.
+    if (!found || found.url === shown) return;
+    shown = found.url;
     const words = document.createElement('span');
     words.textContent = translate('edge-camera.subStream.why', { maker: found.maker });
     const button = document.createElement('button');

@@ -3,6 +3,7 @@ import { describeWith } from '../../support/needs';
 import { type FlowNode, NodeRed } from '../../support/node-red';
 import { ffmpegBelow, ffmpegWith } from '../../support/ffmpeg-processes';
 import { RtspServer, testPictures } from '../../support/rtsp-server';
+import { until } from '../../support/until';
 
 /** The cameras of a flow, each at its address. */
 function flow(addresses: string[], more: Record<string, unknown> = {}): FlowNode[] {
@@ -22,13 +23,6 @@ function flow(addresses: string[], more: Record<string, unknown> = {}): FlowNode
     wires: [[]],
   }));
   return [{ id: 'tab', type: 'tab', label: 'cameras' }, ...cameras];
-}
-
-async function until(condition: () => boolean, what: () => string, patience: number): Promise<void> {
-  for (const end = Date.now() + patience; !condition(); ) {
-    if (Date.now() > end) throw new Error(`waited for ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
@@ -61,11 +55,7 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
     const comms = await nodeRed.listen('status/#');
     await nodeRed.deploy(flow(addresses()));
     await comms.waitFor(({ topic, data }) => topic === 'status/camera0' && (data as { fill?: string }).fill === 'green', 60_000);
-    await until(
-      () => ffmpegBelow(nodeRed.pid).length === 2,
-      () => 'two FFmpeg processes',
-      30_000,
-    );
+    await until(() => ffmpegBelow(nodeRed.pid).length === 2, 'two FFmpeg processes', 30_000);
     comms.close();
   }
 
@@ -87,17 +77,9 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
     async (signal) => {
       await bothRun();
       process.kill(nodeRed.pid, signal);
-      await until(
-        () => !nodeRed.running(),
-        () => 'Node-RED to end',
-        30_000,
-      );
+      await until(() => !nodeRed.running(), 'Node-RED to end', 30_000);
       // After SIGKILL the kernel kills them, or where it cannot they end by themselves.
-      await until(
-        () => left().length === 0,
-        () => `these to end: ${JSON.stringify(left())}`,
-        60_000,
-      );
+      await until(() => left().length === 0, 'every FFmpeg to end', 60_000);
     },
     180_000,
   );
@@ -148,18 +130,10 @@ describeWith(['ffmpeg', 'rtsp'], 'cameras in a real Node-RED', () => {
     const comms = await nodeRed.listen('debug');
     await nodeRed.deploy([tab, { ...camera, wires: [['debug']] }, { ...button, x: 100, y: 300, wires: [['camera0']] }, debug]);
     const arrived = () => comms.messages.filter(({ topic }) => topic === 'debug').length;
-    await until(
-      () => arrived() === 1,
-      () => 'the first picture',
-      60_000,
-    );
+    await until(() => arrived() === 1, 'the first picture', 60_000);
     // The next one is due in 100 s.
     await nodeRed.request('POST', 'inject/ask', { body: {} });
-    await until(
-      () => arrived() >= 2,
-      () => 'the picture that was asked for',
-      60_000,
-    );
+    await until(() => arrived() >= 2, 'the picture that was asked for', 60_000);
     expect(ffmpegBelow(nodeRed.pid)).toHaveLength(1);
     comms.close();
   }, 180_000);

@@ -13,6 +13,7 @@ import { toJpeg } from '../../../../core/media/jpeg';
 import { describeWith, find, itWith, ROOT } from '../../../support/needs';
 import { ffmpegWith, processes } from '../../../support/ffmpeg-processes';
 import { RtspServer, testPictures } from '../../../support/rtsp-server';
+import { until } from '../../../support/until';
 
 const never = new AbortController().signal;
 /** Of a machine that does other things too: FFmpeg may take seconds to start. */
@@ -29,13 +30,6 @@ async function failing(attempt: Promise<unknown>): Promise<EdgeError> {
     () => Promise.reject(new Error('it did not fail')),
     (thrown: EdgeError) => thrown,
   );
-}
-
-async function until(condition: () => boolean, what: string, patience = 40_000): Promise<void> {
-  for (const end = Date.now() + patience; !condition(); ) {
-    if (Date.now() > end) throw new Error(`waited for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** A camera that runs, and what it told. */

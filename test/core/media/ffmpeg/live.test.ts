@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LiveVideo } from '../../../../core/media/ffmpeg';
 import { processes } from '../../../support/ffmpeg-processes';
+import { until } from '../../../support/until';
 
 let folder: string;
 beforeAll(() => {
@@ -28,7 +29,7 @@ const gone = (pid: number) => !processes().some((each) => each.pid === pid);
 test('the newest picture each time, however many came meanwhile: delay does not add up', async () => {
   const { child, video } = await live('many', `${found}; for i in $(seq 100 500); do picture $i; done; sleep 600`);
   await video.next();
-  while (video.seen < 401) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => video.seen === 401, 'every picture');
   expect((await video.next())!.pixels.toString()).toBe('500');
   expect(video.dropped).toBeGreaterThan(0);
   await video.stop();
