@@ -24,8 +24,12 @@ export interface PlacedSpec extends OpenSpec {
  * badly is not opened inside Node-RED's process: it runs in one of its own, or is refused where it cannot even be opened.
  */
 export async function openSession(spec: PlacedSpec): Promise<Session> {
-  const opening = new Opening(spec);
-  return spec.placement === 'process' ? opening.outside() : opening.whereItBelongs();
+  const { placement } = spec;
+  const kept = findBackend(spec.backend).ownThreadOnly && placement !== 'process';
+  const opening = new Opening(kept ? { ...spec, placement: 'worker' } : spec);
+  const session = await (placement === 'process' ? opening.outside() : opening.whereItBelongs());
+  if (kept && placement === 'main') session.info.notes.push(`${spec.backend} runs in a thread of its own only`);
+  return session;
 }
 
 class Opening {
@@ -33,7 +37,9 @@ class Opening {
   private readonly subject: Subject;
 
   constructor(private readonly spec: PlacedSpec) {
-    const { sha256, backend, options, stateFolder } = spec;
+    const { sha256, backend, stateFolder } = spec;
+    // Where a graph is kept says nothing on how a model does.
+    const { optimised: _, ...options } = spec.options;
     this.trials = trialsIn(stateFolder);
     this.subject = { sha256, backend, engine: findBackend(backend).installedVersion?.() ?? 'unknown', options };
   }

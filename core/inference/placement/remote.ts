@@ -1,7 +1,7 @@
 import { EdgeError } from '../../errors';
-import { Backoff } from '../backoff';
 import type { Tensors } from '../backend';
 import { defaultThreads } from '../backends/onnxruntime-node';
+import { Backoff } from '../backoff';
 import { checkFeeds } from '../input';
 import { type Limits, limitsOf } from '../limits';
 import {
@@ -84,7 +84,7 @@ export class RemoteSession implements Session {
       placement: options.placement,
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [...(options.notes ?? [])],
+      notes: [...(options.notes ?? []), ...ready.notes],
       warnings: [...(options.warnings ?? [])],
       inputs: ready.inputs,
       outputs: ready.outputs,
