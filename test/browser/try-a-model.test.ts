@@ -95,7 +95,7 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
       { value: 'cpu', disabled: false },
     ]);
     await editor.page.locator('#edge-model-providers summary').click();
-    const hints = await editor.page.locator('#edge-model-providers details div').allTextContents();
+    const hints = await editor.page.locator('#edge-model-providers li').allTextContents();
     expect(hints).toHaveLength(choices.filter(({ disabled }) => disabled).length);
     for (const hint of hints) expect(hint).toMatch(/^.+: .+\.$/);
     expect(await input('backend').inputValue()).toBe('auto');
