@@ -113,4 +113,16 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     expect(saved).toMatchObject({ source: join(folder, 'mine.onnx'), head: 'ssd', mean: '0', labels: 'red, green, blue' });
     expect(deployed.find(({ type }) => type === 'edge-infer')).toMatchObject({ model: saved!.id });
   }, 240_000);
+
+  it('is told beside the facts where no native engine runs', async () => {
+    const reason = 'The inference runtime is not installed: onnxruntime-node has no binary for linux x64 with musl';
+    await editor.page.route('**/edgeloom/providers', (route) => route.fulfill({ json: [{ id: 'cpu', present: false, reason }] }));
+    await editor.openConfigDialog('edge-infer', 'model');
+    await editor.page.waitForSelector('#edge-model-engine .edge-notice');
+    const notice = await editor.page.locator('#edge-model-engine').textContent();
+    expect(notice).toMatch(/^No native engine runs on this machine.*WebAssembly.*with musl$/);
+    expect(await editor.page.locator('#edge-model-providers').textContent()).toBe('');
+    await editor.screenshot('no-native-engine');
+    expect(editor.faults.splice(0)).toEqual([]);
+  }, 60_000);
 });
