@@ -27,7 +27,7 @@ class TensorTask implements Task {
     private readonly lease: Lease,
     warnings: readonly string[],
   ) {
-    this.info = { manifest, session: lease.info, warnings };
+    this.info = { manifest, session: lease.info, warnings: [...lease.info.warnings, ...warnings] };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {

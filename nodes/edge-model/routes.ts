@@ -23,7 +23,7 @@ export function registerRoutes(RED: NodeAPI): void {
   const folder = storeFolder(RED);
   adminRoute(RED, 'get', 'catalogue', 'edge-model.read', async () => ({
     default: DEFAULT_MODEL,
-    heads: HEADS.map((head) => head.id),
+    heads: HEADS.map(({ id, task }) => ({ id, task })),
     models: catalogue().map(({ input, labels, source, ...entry }) => ({
       ...entry,
       packaged: source.startsWith('package:'),
@@ -38,7 +38,11 @@ export function registerRoutes(RED: NodeAPI): void {
 
 async function inspect(folder: string, config: unknown, signal: AbortSignal) {
   const { source, manifest } = modelSettings(configOf(config));
-  const { path: _path, ...known } = await inspectModel(source || `catalogue:${DEFAULT_MODEL}`, {
+  const {
+    path: _path,
+    folder: _folder,
+    ...known
+  } = await inspectModel(source || `catalogue:${DEFAULT_MODEL}`, {
     store: new ModelStore(folder),
     manifest,
     signal,

@@ -63,6 +63,7 @@ export class MainSession implements Session {
       ...(medianMs === undefined ? {} : { medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
       notes: [...notes, ...(session.notes ?? [])],
+      warnings: [],
       inputs: session.inputs,
       outputs: session.outputs,
     };

@@ -56,7 +56,13 @@ describe('the admin routes of edge-model', () => {
       models,
     } = await nodeRed.get<Record<string, unknown> & { models: object[] }>('edgeloom/catalogue');
     expect(id).toBe('coco-ssd-mobilenet-v2-int8');
-    expect(heads).toEqual(expect.arrayContaining(['ssd', 'yolox', 'yunet']));
+    expect(heads).toEqual(
+      expect.arrayContaining([
+        { id: 'ssd', task: 'detection' },
+        { id: 'movenet', task: 'pose' },
+        { id: 'class-map', task: 'segmentation' },
+      ]),
+    );
     expect(models[0]).toMatchObject({ id, packaged: true, task: 'detection', licence: { commercialUse: true } });
     for (const model of models) expect(model).toMatchObject({ title: expect.any(String), licence: { id: expect.any(String) } });
   });
