@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Detection, EventResult } from '../../message/results';
 import { isDetection, isTrackId } from '../box';
-import { StreamClock } from '../stream-clock';
+import { isTime, StreamClock } from '../stream-clock';
 import { Happening } from './happening';
 import { checkEventSettings, EVENT_DEFAULTS, type EventSettings } from './settings';
 
@@ -37,7 +37,7 @@ const MOST_COOLING = 1000;
  */
 export class EventMachine {
   readonly clock = new StreamClock();
-  /** Events, or what might have become one, beyond the most at once. */
+  /** Events, or what might have become one, beyond the most at once; triggers without a time. */
   passedOver = 0;
   private readonly settings: EventSettings;
   private readonly happenings = new Map<string, Happening>();
@@ -101,6 +101,10 @@ export class EventMachine {
    */
   trigger(name: string, at: number, on?: boolean): EventStep {
     const step: EventStep = { changes: [], keep: [], forget: [] };
+    if (!isTime(at)) {
+      this.passedOver += 1;
+      return step;
+    }
     const now = this.timeOf(at);
     const key = `trigger ${name}`;
     const known = this.happenings.get(key);

@@ -54,7 +54,9 @@ describe('whatever comes', () => {
       for (const { detections, image, at } of messages(seed, 100)) {
         const tracks = tracker.update(detections, image, at);
         const zones = counter.update({ detections }, image, at);
-        const outputs = [tracks, zones && { ...zones, detections: [] }, events.update(detections, image, at), counter.tick(at)];
+        // What comes with a detection goes on with its track, whatever it is.
+        const own = tracks && { ...tracks, detections: tracks.detections.map(({ zones: _zones, ...rest }) => rest) };
+        const outputs = [own, zones && { ...zones, detections: [] }, events.update(detections, image, at), counter.tick(at)];
         outputs.push(events.trigger('door', at, seed % 3 === 0 ? undefined : given % 2 === 0), events.tick(at));
         for (const output of outputs) {
           if (output === null) continue;
