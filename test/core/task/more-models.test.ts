@@ -9,8 +9,8 @@ import type { ImageInput, Manifest, PartialManifest } from '../../../core/model/
 import { readModel, writeModel } from '../../../core/model/onnx/graph';
 import { create, ModelProtoSchema } from '../../../core/model/onnx/protobuf';
 import { inspectModel, ModelStore, openTask, resolveModel, type Task, type TaskOptions } from '../../../core/task';
+import { cellsOf } from '../../../core/vision/class-mask';
 import { cosineSimilarity } from '../../../core/vision/heads/embedding';
-import { cellsOf } from '../../../core/vision/mask';
 import { describeWith, SHARED } from '../../support/needs';
 import { fileOfPackage } from '../../support/npm-package';
 import { COLOURS, plain, poseOrDetector, SIDE, Workshop } from './models';
