@@ -38,6 +38,8 @@ export interface Inspection extends Inference {
   /** Bytes. */
   size: number;
   graph: GraphFacts;
+  /** Of this machine, in which the model and its golden samples lie; absent where the model is one fetched file. */
+  folder?: string;
 }
 
 /**
@@ -50,7 +52,8 @@ export async function resolveModel(source: string, options: ResolveOptions): Pro
   const shown = showSource(parseSource(source));
   const name = basename(inspection.manifest.source ?? shown, extname(shown)) || 'model';
   const manifest = completeManifest(inspection, { id: idFrom(name), title: name.slice(0, 120), source: shown });
-  return { manifest, path: inspection.path, sha256: inspection.sha256, storeFolder: options.store.folder };
+  const { path, sha256, folder } = inspection;
+  return { manifest, path, sha256, storeFolder: options.store.folder, ...(folder === undefined ? {} : { folder }) };
 }
 
 /** As resolveModel, for a model that may not say everything. */
@@ -58,8 +61,9 @@ export async function inspectModel(source: string, options: ResolveOptions): Pro
   const found = await locate(parseSource(source), options);
   const said = merge(found.manifest, options.manifest);
   const graph = await readMetadata(found.path);
-  const inference = infer({ ...said, sha256: found.sha256, size: found.size }, graph, options.heads);
-  return { ...inference, path: found.path, sha256: found.sha256, size: found.size, graph };
+  const { path, sha256, size, folder } = found;
+  const inference = infer({ ...said, sha256, size }, graph, options.heads);
+  return { ...inference, path, sha256, size, graph, ...(folder === undefined ? {} : { folder }) };
 }
 
 interface Located {
@@ -67,6 +71,7 @@ interface Located {
   sha256: string;
   size: number;
   manifest: PartialManifest;
+  folder?: string;
 }
 
 type LocateOptions = ResolveOptions & { expectedSize?: number };
@@ -84,7 +89,7 @@ async function locate(source: ModelSource, options: LocateOptions): Promise<Loca
     }
     return { ...found, manifest: entry };
   }
-  if (source.kind === 'package') return located(join(PACKAGE_MODELS, source.path), {});
+  if (source.kind === 'package') return located(join(PACKAGE_MODELS, source.path), {}, PACKAGE_MODELS);
   if (source.kind === 'path') return locateOnDisk(source.path);
   return { ...(await fetchOnce(source, options)), manifest: {} };
 }
@@ -100,7 +105,7 @@ async function locateOnDisk(path: string): Promise<Located> {
   });
   if (!found.isDirectory()) {
     const beside = path.slice(0, path.length - extname(path).length);
-    return located(path, await readManifest(`${beside}.json`));
+    return located(path, await readManifest(`${beside}.json`), dirname(path));
   }
   const manifest = await readManifest(join(path, 'model.json'));
   if (manifest.source !== undefined && !manifest.source.includes(':')) {
@@ -108,7 +113,7 @@ async function locateOnDisk(path: string): Promise<Located> {
     if (relative(resolve(path), file).startsWith('..')) {
       throw new EdgeError('EDGE_MODEL_MANIFEST', `${join(path, 'model.json')}: source leads out of its folder`);
     }
-    return located(file, manifest);
+    return located(file, manifest, path);
   }
   const models = (await readdir(path)).filter((name) => name.toLowerCase().endsWith('.onnx'));
   if (models.length !== 1) {
@@ -116,10 +121,10 @@ async function locateOnDisk(path: string): Promise<Located> {
       mend: 'Name the file itself, or name it as "source" in model.json',
     });
   }
-  return located(join(path, models[0]!), manifest);
+  return located(join(path, models[0]!), manifest, path);
 }
 
-async function located(path: string, manifest: PartialManifest): Promise<Located> {
+async function located(path: string, manifest: PartialManifest, folder: string): Promise<Located> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) throw new EdgeError('EDGE_MODEL_NOT_FOUND', path);
   if (found.size === 0) throw new EdgeError('EDGE_MODEL_INVALID', `${path} is empty`);
@@ -130,7 +135,7 @@ async function located(path: string, manifest: PartialManifest): Promise<Located
   if (manifest.sha256 !== undefined && manifest.sha256 !== sha256) {
     throw new EdgeError('EDGE_MODEL_HASH', `${path}: its manifest says ${manifest.sha256}, it is ${sha256}`);
   }
-  return { path, sha256, size: found.size, manifest };
+  return { path, sha256, size: found.size, manifest, folder };
 }
 
 async function readManifest(path: string): Promise<PartialManifest> {
@@ -199,6 +204,8 @@ function merge(manifest: PartialManifest, overrides: ManifestOverrides | undefin
     merged.input = { ...(manifest.input?.kind === 'raw' ? {} : manifest.input), ...overrides.input };
   }
   if (overrides.output) merged.output = { ...manifest.output, ...overrides.output };
+  // What the samples expect is said in the model's own words.
+  if (overrides.labels || overrides.task || overrides.output?.head) delete merged.golden;
   return merged;
 }
 

@@ -8,9 +8,9 @@ import type { TensorInfo } from '../message/tensor';
 import type { ImageInput, Manifest, ResolvedModel } from '../model/manifest';
 import { foldedModel } from '../model/onnx/graph-thread';
 import { ModelStore } from '../model/store';
+import { acquire } from './acquire';
 import type { Decoder } from './decoder';
 import { decoderFor } from './decoders';
-import { sessionOptions } from './session-options';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 
 /** Changes whenever what is folded into a graph gives other graphs for the same manifest: files made before are then made anew. */
@@ -30,9 +30,9 @@ export async function openImageTask(
   const { manifest } = model;
   const decoder = decoderFor(manifest, input, options);
   const runnable = await takingPixels(model, input, decoder.classMap);
-  const lease = await host.acquire({ ...runnable, ...sessionOptions(model, options) });
+  const { lease, warnings } = await acquire(host, runnable, model, options);
   try {
-    const task = new ImageTask(manifest, input, lease, decoder);
+    const task = new ImageTask(manifest, input, lease, decoder, warnings);
     await task.check();
     return task;
   } catch (thrown) {
@@ -43,7 +43,8 @@ export async function openImageTask(
 
 class ImageTask implements Task {
   readonly concurrency = 2;
-  private warnings: readonly string[] = [];
+  /** What the decoder says once it has seen an output. */
+  private settled: readonly string[] = [];
   private readonly inputName: string;
   /** Settles when the run before this one has handed its picture to the session: keeps results in order. */
   private handedOver: Promise<void> = Promise.resolve();
@@ -54,12 +55,14 @@ class ImageTask implements Task {
     private readonly input: ImageInput,
     private readonly lease: Lease,
     private readonly decoder: Decoder,
+    private readonly warnings: readonly string[],
   ) {
     this.inputName = pixelInput(lease.info.inputs, input);
   }
 
   get info(): TaskInfo {
-    return { manifest: this.manifest, session: this.lease.info, warnings: this.warnings };
+    const session = this.lease.info;
+    return { manifest: this.manifest, session, warnings: [...session.warnings, ...this.warnings, ...this.settled] };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {
@@ -96,7 +99,7 @@ class ImageTask implements Task {
   async check(): Promise<void> {
     const { width, height } = this.input;
     const { outputs } = await this.lease.run(this.feeds(new Uint8Array(width * height * 3).fill(114)));
-    this.warnings = this.decoder.settle(outputs);
+    this.settled = this.decoder.settle(outputs);
     this.decoder.decode(outputs, { sourceWidth: width, sourceHeight: height, scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 });
   }
 

@@ -11,12 +11,12 @@ import { openImageTask } from './image-task';
 import type { Task, TaskOptions } from './task';
 import { openTensorTask } from './tensor-task';
 
-export { BoundedQueue } from '../inference/queue';
+export { BoundedQueue, type QueueOptions } from '../inference/queue';
 export { catalogue, DEFAULT_MODEL } from '../model/catalogue';
 export type { Manifest, PartialManifest, ResolvedModel } from '../model/manifest';
 export type { Inspection, ManifestOverrides } from '../model/resolve';
 export { ModelStore } from '../model/store';
-export type { Task, TaskInfo, TaskOptions, TaskOutcome, TaskTimings } from './task';
+export { BACKEND_CHOICES, type Task, type TaskInfo, type TaskOptions, type TaskOutcome, type TaskTimings } from './task';
 
 /**
  * A resolved model, ready to run: its session is shared with every other task on the same model and options, and let go by

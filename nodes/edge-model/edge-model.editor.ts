@@ -2,6 +2,7 @@ import type { EditorNodeProperties } from 'node-red';
 import { type Choice, field, fillSelect, openSections, showFor, useStyle } from '../common/editor/fields';
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
+import { showEngine } from './engine.editor';
 import { errorNotice, type Facts, inWords, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
 import { type KnownHead, Questions } from './questions.editor';
@@ -25,6 +26,8 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  backend: string;
+  executionProvider: string;
   runTimeout: string;
   memoryLimit: string;
 }
@@ -77,6 +80,8 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    backend: { value: 'auto' },
+    executionProvider: { value: 'auto' },
     runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
     memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
@@ -93,6 +98,7 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     const t: Translate = (key, values) => this._(key, values as Record<string, string>);
     openSections(field('edge-model-choice').closest<HTMLElement>('.edge-form')!, this);
     void prepare(this, t);
+    void showEngine(this, t);
   },
 });
 

@@ -67,7 +67,8 @@ export async function showOutcome(place: HTMLElement, outcome: Outcome, picture:
     document.createElement('br'),
     t('edge-model.outcome.timings', { ...figures, threads, backend, version: engineVersion }),
   );
-  for (const note of outcome.session.notes ?? []) caption.append(document.createElement('br'), note);
+  const notes = (outcome.session.notes ?? []).filter((note) => !outcome.warnings.includes(note));
+  for (const note of notes) caption.append(document.createElement('br'), note);
   place.replaceChildren(canvas, caption, ...outcome.warnings.map((warning) => notice(warning)));
 }
 

@@ -107,6 +107,29 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     expect(editor.faults.splice(0)).toEqual([]);
   }, 240_000);
 
+  it('sees what can compute on this machine, and for the rest why not', async () => {
+    const provider = input('executionProvider');
+    await editor.page.locator('summary', { hasText: 'Advanced' }).click();
+    await editor.page.waitForSelector('#edge-model-providers .edge-hint', { state: 'attached', timeout: 120_000 });
+    const choices = await provider
+      .locator('option')
+      .evaluateAll((options) =>
+        options.map((option) => ({ value: option.getAttribute('value'), disabled: option.hasAttribute('disabled') })),
+      );
+    expect(choices.slice(0, 2)).toEqual([
+      { value: 'auto', disabled: false },
+      { value: 'cpu', disabled: false },
+    ]);
+    await editor.page.locator('#edge-model-providers summary').click();
+    const hints = await editor.page.locator('#edge-model-providers details div').allTextContents();
+    expect(hints).toHaveLength(choices.filter(({ disabled }) => disabled).length);
+    for (const hint of hints) expect(hint).toMatch(/^.+: .+\.$/);
+    expect(await input('backend').inputValue()).toBe('auto');
+    await editor.page.locator('#edge-model-providers').scrollIntoViewIfNeeded();
+    await editor.screenshot('engine');
+    expect(editor.faults.splice(0)).toEqual([]);
+  }, 150_000);
+
   it('saves it as it was tried', async () => {
     await editor.done('node-config-dialog-ok');
     await editor.done('node-dialog-ok');

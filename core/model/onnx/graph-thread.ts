@@ -6,7 +6,10 @@ import type { ClassMapOptions } from './fold-class-map';
 import type { ModelMetadata } from './metadata';
 
 /** What the thread is asked for, by the model's file. */
-export type GraphRequest = { kind: 'metadata'; path: string } | { kind: 'fold'; path: string; folding: Folding };
+export type GraphRequest =
+  | { kind: 'metadata'; path: string }
+  | { kind: 'fold'; path: string; folding: Folding }
+  | { kind: 'dequantize'; path: string };
 
 /** What is folded into a graph: the preparation of its picture, the choice of a segmentation's classes, or both. */
 export interface Folding {
@@ -40,6 +43,11 @@ export async function readMetadata(path: string): Promise<ModelMetadata> {
 /** A model's file with these folded in, see foldImageInput and foldClassMap. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
 export async function foldedModel(path: string, folding: Folding): Promise<Uint8Array> {
   return (await ask({ kind: 'fold', path, folding })) as Uint8Array;
+}
+
+/** A quantized model's file made float, see dequantizeModel; null where nothing can be. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
+export async function dequantizedModel(path: string): Promise<Uint8Array | null> {
+  return (await ask({ kind: 'dequantize', path })) as Uint8Array | null;
 }
 
 /**

@@ -67,6 +67,13 @@ describe('the admin routes of edge-model', () => {
     for (const model of models) expect(model).toMatchObject({ title: expect.any(String), licence: { id: expect.any(String) } });
   });
 
+  it('list what can compute here, and why the rest cannot', async () => {
+    const states = await nodeRed.get<{ id: string; present: boolean; reason?: string }[]>('edgeloom/providers');
+    expect(states.map(({ id }) => id)).toEqual(['cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu']);
+    expect(states[0]).toEqual({ id: 'cpu', present: true });
+    for (const { present, reason } of states) expect(typeof reason).toBe(present ? 'undefined' : 'string');
+  }, 120_000);
+
   it('say what a file is and what it leaves out', async () => {
     const { status, answer } = await post('edgeloom/model/inspect', { source: file });
     expect(status).toBe(200);
