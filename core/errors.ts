@@ -40,6 +40,7 @@ export const ERRORS = {
   EDGE_MODEL_INPUT_TYPE: 'The input does not have the element type that the model expects',
   EDGE_MODEL_OUTPUT_SHAPE: 'The model gave an output that its head does not understand',
   EDGE_MODEL_OUTPUT_NOT_FINITE: 'The model gave NaN',
+  EDGE_MODEL_GOLDEN: 'The model does not give what its golden samples expect',
   EDGE_STORE_WRITE: 'The model store cannot be written',
   // inference
   EDGE_RUNTIME_MISSING: 'The inference runtime is not installed',
