@@ -24,7 +24,7 @@ export class Retry {
   after(error: EdgeError, again: () => void): void {
     clearTimeout(this.timer);
     if (!PASSING.has(error.code)) return;
-    this.timer = setTimeout(again, error.retryAfter ?? this.pause);
+    this.timer = setTimeout(again, error.retryAfter ?? this.pause).unref();
     this.pause = Math.min(this.pause * 2, LONGEST_MS);
   }
 
