@@ -20,8 +20,11 @@ export const ERRORS = {
   EDGE_SOURCE_CREDENTIALS: 'The source refused the user name or password',
   EDGE_SOURCE_TIMEOUT: 'The source did not answer in time',
   EDGE_SOURCE_CONTENT: 'The source answered with something other than pictures',
-  EDGE_FFMPEG_MISSING: 'This recording needs FFmpeg, which is not installed',
-  EDGE_FFMPEG_FAILED: 'FFmpeg could not read the recording',
+  EDGE_DEVICE_NOT_FOUND: 'The camera device is not there',
+  EDGE_DEVICE_BUSY: 'The camera device is in use by another program',
+  EDGE_DEVICE_PERMISSION: 'Node-RED is not allowed to use the camera device',
+  EDGE_FFMPEG_MISSING: 'Video needs FFmpeg, which is not installed',
+  EDGE_FFMPEG_FAILED: 'FFmpeg could not read the video',
   // models
   EDGE_MODEL_NONE: 'No model is chosen',
   EDGE_MODEL_NOT_FOUND: 'The model could not be found',

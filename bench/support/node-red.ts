@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { ArrivalFigures } from './arrivals';
 import { measureTree } from './process-tree';
 
 /** The project's root, seen from dist/bench/support. */
@@ -111,6 +112,20 @@ export class MeasuredNodeRed {
 
   async figures(): Promise<DriverFigures> {
     return (await (await this.request('GET', 'bench/figures')).json()) as DriverFigures;
+  }
+
+  /** Count what reaches `bench-arrivals` from now on. */
+  async countArrivals(): Promise<void> {
+    await this.request('POST', 'bench/arrivals');
+  }
+
+  async arrivals(): Promise<ArrivalFigures> {
+    return (await (await this.request('GET', 'bench/arrivals')).json()) as ArrivalFigures;
+  }
+
+  /** Press the button of an inject node. */
+  async inject(id: string): Promise<void> {
+    await this.request('POST', `inject/${id}`);
   }
 
   /** What it wrote to its console. */

@@ -4,7 +4,8 @@ import type { GoldenSample } from './golden';
  * What a model says of itself: the file `model.json` beside it, or an entry of the catalogue, or what was inferred.
  * Everything a node needs to run it without a Function node.
  */
-export type TaskKind = 'detection' | 'classification' | 'tensors';
+export const TASK_KINDS = ['detection', 'pose', 'classification', 'segmentation', 'embedding', 'tensors'] as const;
+export type TaskKind = (typeof TASK_KINDS)[number];
 
 export interface ImageInput {
   kind: 'image';

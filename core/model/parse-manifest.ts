@@ -1,6 +1,14 @@
 import { EdgeError } from '../errors';
 import { type GoldenSample, type GoldenTolerance, isInnerPath } from './golden';
-import type { HeadSettings, ImageInput, Licence, Manifest, PartialManifest, RawInput } from './manifest';
+import {
+  type HeadSettings,
+  type ImageInput,
+  type Licence,
+  type Manifest,
+  type PartialManifest,
+  type RawInput,
+  TASK_KINDS,
+} from './manifest';
 
 /** Longest side of a model's input in pixels, most labels, longest text: beyond these a manifest is a mistake or an attack. */
 const MOST_PIXELS = 8192;
@@ -33,7 +41,7 @@ export function parsePartialManifest(json: unknown, where: string): PartialManif
     manifest.id = at.pattern(fields.id, 'id', /^[a-z0-9][a-z0-9._-]{0,79}$/, 'lower-case letters, digits and -._');
   if ('version' in fields) manifest.version = at.text(fields.version, 'version', 40);
   if ('title' in fields) manifest.title = at.text(fields.title, 'title', 120);
-  if ('task' in fields) manifest.task = at.choice(fields.task, 'task', ['detection', 'classification', 'tensors']);
+  if ('task' in fields) manifest.task = at.choice(fields.task, 'task', TASK_KINDS);
   if ('licence' in fields) manifest.licence = parseLicence(fields.licence, at);
   if ('source' in fields) manifest.source = at.text(fields.source, 'source', MOST_TEXT);
   if ('sha256' in fields) manifest.sha256 = at.pattern(fields.sha256, 'sha256', /^[0-9a-f]{64}$/, '64 hexadecimal digits');

@@ -6,10 +6,10 @@ import { catalogueEntry } from './catalogue';
 import { openHttp } from './fetch/http';
 import { fileInMirror } from './fetch/mirror';
 import { fileInPackage } from './fetch/npm';
-import { completeManifest, type GraphFacts, inferManifest, type Recogniser } from './infer';
+import { completeManifest, type GraphFacts, type HeadTable, type Inference, infer } from './infer';
 import type { PartialManifest, ResolvedModel } from './manifest';
 import { readMetadata } from './onnx/graph-thread';
-import { missingFields, parsePartialManifest } from './parse-manifest';
+import { parsePartialManifest } from './parse-manifest';
 import { type ModelSource, parseSource, showSource } from './source';
 import { type ModelStore, type StoredModel, sha256OfFile } from './store';
 
@@ -25,17 +25,14 @@ export interface ResolveOptions {
   /** What a user said in a dialog; it overrules the model's own words. */
   manifest?: ManifestOverrides;
   /** Recognises a family by the graph's signature; core/task fills it in with the heads it knows. */
-  recognise?: Recogniser;
+  heads?: HeadTable;
   signal?: AbortSignal;
   /** Bytes fetched so far, and of how many where the server says. */
   onProgress?: (bytes: number, total?: number) => void;
 }
 
 /** What is known of a model, whether or not it is enough to run it: what a dialog shows and asks for. */
-export interface Inspection {
-  manifest: PartialManifest;
-  /** Paths like "input.mean" that nobody said. */
-  missing: string[];
+export interface Inspection extends Inference {
   path: string;
   sha256: string;
   /** Bytes. */
@@ -54,7 +51,7 @@ export async function resolveModel(source: string, options: ResolveOptions): Pro
   const inspection = await inspectModel(source, options);
   const shown = showSource(parseSource(source));
   const name = basename(inspection.manifest.source ?? shown, extname(shown)) || 'model';
-  const manifest = completeManifest(inspection.manifest, { id: idFrom(name), title: name.slice(0, 120), source: shown });
+  const manifest = completeManifest(inspection, { id: idFrom(name), title: name.slice(0, 120), source: shown });
   const { path, sha256, folder } = inspection;
   return { manifest, path, sha256, storeFolder: options.store.folder, ...(folder === undefined ? {} : { folder }) };
 }
@@ -64,9 +61,9 @@ export async function inspectModel(source: string, options: ResolveOptions): Pro
   const found = await locate(parseSource(source), options);
   const said = merge(found.manifest, options.manifest);
   const graph = await readMetadata(found.path);
-  const manifest = inferManifest({ ...said, sha256: found.sha256, size: found.size }, graph, options.recognise);
   const { path, sha256, size, folder } = found;
-  return { manifest, missing: missingFields(manifest), path, sha256, size, graph, ...(folder === undefined ? {} : { folder }) };
+  const inference = infer({ ...said, sha256, size }, graph, options.heads);
+  return { ...inference, path, sha256, size, graph, ...(folder === undefined ? {} : { folder }) };
 }
 
 interface Located {

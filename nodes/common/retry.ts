@@ -3,6 +3,8 @@ import type { EdgeError, ErrorCode } from '../../core/errors';
 /** First and longest pause before a model that could not be loaded is tried again, in milliseconds. */
 const FIRST_MS = 5_000;
 const LONGEST_MS = 300_000;
+/** An error may ask for a day; a timer holds 24 days and takes more for no time at all. */
+const LONGEST_TIMER_MS = 24 * 3600 * 1000;
 
 /** Failures that may pass without anybody's doing: a network that comes up later, a disk that is mounted later. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
@@ -24,7 +26,7 @@ export class Retry {
   after(error: EdgeError, again: () => void): void {
     clearTimeout(this.timer);
     if (!PASSING.has(error.code)) return;
-    this.timer = setTimeout(again, error.retryAfter ?? this.pause).unref();
+    this.timer = setTimeout(again, pauseFor(this.pause, error)).unref();
     this.pause = Math.min(this.pause * 2, LONGEST_MS);
   }
 
@@ -33,4 +35,9 @@ export class Retry {
     clearTimeout(this.timer);
     this.pause = FIRST_MS;
   }
+}
+
+/** Not before the error says that it may help. */
+function pauseFor(pause: number, { retryAfter = 0 }: EdgeError): number {
+  return Math.min(Math.max(pause, retryAfter), LONGEST_TIMER_MS);
 }

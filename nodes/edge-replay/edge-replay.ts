@@ -7,6 +7,7 @@ import type { Frame } from '../../core/message/frame';
 import type { Provenance } from '../../core/message/provenance';
 import { Backpressure } from '../common/backpressure';
 import { construct } from '../common/construct';
+import { ffmpegFolder } from '../common/ffmpeg-folder';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -21,6 +22,7 @@ interface ReplayDef extends NodeDef {
   loop?: string | boolean;
   start?: string;
   framesPerSecond?: string | number;
+  largestWidth?: string | number;
   ffmpeg?: string;
 }
 
@@ -44,6 +46,7 @@ function parse(def: ReplayDef) {
     loop: flagSetting(def.loop, true),
     start: choiceSetting('start', def.start, ['deploy', 'message']),
     framesPerSecond: numberSetting('pictures per second', def.framesPerSecond, { min: 0, max: 240, fallback: 0 }),
+    largestWidth: numberSetting('largest width', def.largestWidth, { min: 0, max: 16_384, fallback: 0, integer: true }),
     ffmpeg: textSetting('FFmpeg', def.ffmpeg),
   };
 }
@@ -56,14 +59,14 @@ module.exports = (RED: NodeAPI) => {
 };
 
 function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse>): void {
-  const { path, framesPerSecond, ffmpeg, loop } = settings;
+  const { path, framesPerSecond, largestWidth, ffmpeg, loop } = settings;
   const backpressure = settings.pace === 'flow' ? new Backpressure(RED, node) : undefined;
   let rate = new Rate();
   let name = node.name ?? '';
   let sequence = 0;
 
   const open = async () => {
-    const recording = await openRecording(path, { framesPerSecond, ffmpeg });
+    const recording = await openRecording(path, { framesPerSecond, largestWidth, ffmpeg, ffmpegFolder: ffmpegFolder(RED) });
     name = node.name || recording.name;
     return recording;
   };

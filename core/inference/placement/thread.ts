@@ -7,7 +7,7 @@ import { guardExit } from '../exit-guard';
 import { bytesOf } from '../pipe';
 import type { OpenSpec } from '../session';
 import { SlotLayouts } from '../slot';
-import { CONTROL, type FromWorker, fromPlainError, type Measuring, type SlotMessage, SLOTS, type WorkerStart } from '../wire';
+import { CONTROL, type FromWorker, fromPlainError, type Measuring, SLOTS, type SlotMessage, type WorkerStart } from '../wire';
 import { within } from '../within';
 import type { EngineLife, Ready, Settled } from './life';
 

@@ -97,11 +97,13 @@ async function feed(
   into: ReturnType<typeof createGunzip>,
   seen: (chunk: Uint8Array) => void,
 ): Promise<void> {
+  // One listener for the whole stream: one a wait would be reported as a leak.
+  const closed = event(into, 'close');
   try {
     for await (const chunk of chunks) {
       seen(chunk);
       if (into.destroyed) return;
-      if (!into.write(chunk)) await Promise.race([event(into, 'drain'), event(into, 'close')]);
+      if (!into.write(chunk)) await Promise.race([event(into, 'drain'), closed]);
     }
     into.end();
   } catch (error) {
