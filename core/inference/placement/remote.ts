@@ -1,4 +1,4 @@
-import { EdgeError } from '../../errors';
+import { asEdgeError, EdgeError } from '../../errors';
 import type { Tensors } from '../backend';
 import { defaultThreads } from '../backends/onnxruntime-node';
 import { Backoff } from '../backoff';
@@ -266,10 +266,18 @@ export class RemoteSession implements Session {
     }
     this.sent.push(job);
     const { inputs } = this.info;
-    const slow = life.send(
-      inputs,
-      inputs.map(({ name }) => job.feeds[name]!),
-    );
+    let slow: Promise<void> | undefined;
+    try {
+      slow = life.send(
+        inputs,
+        inputs.map(({ name }) => job.feeds[name]!),
+      );
+    } catch (thrown) {
+      // There is no memory for it: nothing of it was sent.
+      this.sent.pop();
+      this.fail(job, asEdgeError(thrown, 'EDGE_RUNTIME_FAILED'));
+      if (this.sent.length === 0) this.rested();
+    }
     if (!slow) return;
     this.sending = true;
     void slow.then(() => {
@@ -283,10 +291,7 @@ export class RemoteSession implements Session {
     if (!job) return;
     this.pump();
     if (this.sent.length > 0) this.watch();
-    else {
-      clearTimeout(this.overtime);
-      this.life?.keepAlive(false);
-    }
+    else this.rested();
     if (message.kind === 'failed') {
       this.fail(job, fromPlainError(message.error));
       return;
@@ -294,6 +299,12 @@ export class RemoteSession implements Session {
     this.counts.done += 1;
     const { startedAt, runMs } = message;
     job.resolve({ outputs: Object.fromEntries(message.outputs), queueMs: startedAt - job.calledAt, runMs });
+  }
+
+  /** Nothing is under way. */
+  private rested(): void {
+    clearTimeout(this.overtime);
+    this.life?.keepAlive(false);
   }
 
   /** The oldest run that was sent begins now. */

@@ -84,7 +84,7 @@ export class InferenceThread implements EngineLife {
 
   send(inputs: readonly TensorInfo[], values: readonly TensorValue[]): Promise<void> | undefined {
     this.layouts ??= new SlotLayouts(inputs);
-    const slot = this.count++ % SLOTS;
+    const slot = this.count % SLOTS;
     const shapes = values.map(({ shape }) => shape);
     const { offsets, byteLength } = this.layouts.of(shapes);
     const memory = this.slotOf(slot, byteLength);
@@ -150,6 +150,7 @@ export class InferenceThread implements EngineLife {
 
   /** Ask for a run on what lies in the next slot. */
   private run(): void {
+    this.count += 1;
     Atomics.add(this.control, CONTROL.SENT, 1);
     Atomics.notify(this.control, CONTROL.SENT);
   }

@@ -213,6 +213,29 @@ describe('placement', () => {
     }
   });
 
+  it('fails the run alone for whose input there is no memory, and gives the next ones their own results', async () => {
+    const lease = await open('doubled-worker', doubled, 'worker');
+    const run = async (rows: number, value: number) => {
+      const { outputs } = await lease.run({ x: float32([rows, 3], new Float32Array(rows * 3).fill(value)) });
+      return outputs.y?.data.at(-1);
+    };
+    expect(await run(1, 1)).toBe(2);
+    const real = globalThis.SharedArrayBuffer;
+    globalThis.SharedArrayBuffer = class {
+      constructor() {
+        throw new RangeError('Array buffer allocation failed');
+      }
+    } as never;
+    try {
+      const large = [run(90_000, 2), run(90_000, 3)];
+      for (const each of large) await expect(each).rejects.toMatchObject({ code: 'EDGE_RUNTIME_FAILED' });
+    } finally {
+      globalThis.SharedArrayBuffer = real;
+    }
+    expect(await Promise.all([run(1, 4), run(90_000, 5), run(2, 6), run(1, 7)])).toEqual([8, 10, 12, 14]);
+    expect(host.stats().sessions.find(({ info }) => info === lease.info)).toMatchObject({ running: 0, done: 5, failed: 2 });
+  });
+
   it('opens a model that declares an input too large to try, and says nothing of its time', async () => {
     const huge: Graph = {
       inputs: [{ name: 'x', shape: [1, 1_000_000, 1_000_000] }],
