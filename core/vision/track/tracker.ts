@@ -1,6 +1,6 @@
 import { invalidSetting } from '../../errors';
 import type { Box, Detection, EndedTrack, LostTrack, TrackedDetection } from '../../message/results';
-import { clipBox, intersectionOverUnion, isBox } from '../box';
+import { clipBox, intersectionOverUnion, isDetection } from '../box';
 import { StreamClock } from '../stream-clock';
 import { associate } from './association';
 import { TRACKER_DEFAULTS, type TrackerSettings } from './settings';
@@ -175,8 +175,7 @@ export class Tracker {
   private sort(detections: readonly Detection[], image: { width: number; height: number }) {
     const { lowScore, highScore, mostDetections } = this.settings;
     let usable = detections.filter(
-      ({ label, score, box }) =>
-        typeof label === 'string' && score >= lowScore && score <= 1 && isBox(box) && clipBox(box, image) !== null,
+      (detection) => isDetection(detection) && detection.score >= lowScore && clipBox(detection.box, image) !== null,
     );
     if (usable.length > mostDetections) usable = [...usable].sort((a, b) => b.score - a.score).slice(0, mostDetections);
     this.ignored += detections.length - usable.length;
