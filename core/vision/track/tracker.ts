@@ -83,15 +83,12 @@ export class Tracker {
     for (const track of this.tracks) track.predict(elapsed / 1000);
 
     const { strong, weak } = this.sort(detections, image);
-    const { highOverlap, lowOverlap, tentativeOverlap } = this.settings;
+    const { highOverlap, lowOverlap, tentativeOverlap, weakSeconds } = this.settings;
     const known = this.tracks.filter((track) => track.state !== 'tentative');
     const first = associate(known, strong, highOverlap, true);
-    const second = associate(
-      first.unmatchedTracks.filter((track) => track.state === 'tracked'),
-      weak,
-      lowOverlap,
-      false,
-    );
+    for (const [track] of first.pairs) track.lastSure = now;
+    const isSure = (track: Track) => track.state === 'tracked' && now - track.lastSure <= weakSeconds * 1000;
+    const second = associate(first.unmatchedTracks.filter(isSure), weak, lowOverlap, false);
     const tentative = this.tracks.filter((track) => track.state === 'tentative');
     const third = associate(tentative, first.unmatchedDetections, tentativeOverlap, true);
 
@@ -99,7 +96,8 @@ export class Tracker {
     // Before any track moves to what it sees.
     const shared = pairs.map(([track, { box }]) => mostOverlap(box, track, known));
     for (const [index, [track, detection]] of pairs.entries()) this.see(track, detection, now, shared[index]!);
-    for (const track of second.unmatchedTracks) track.state = 'lost';
+    const seen = new Set(pairs.map(([track]) => track));
+    for (const track of known) if (!seen.has(track)) track.state = 'lost';
     for (const track of third.unmatchedTracks) track.state = 'ended';
     this.tracks = this.tracks.filter((track) => track.state !== 'ended');
     ended.push(...this.endTwins());
@@ -246,6 +244,9 @@ function checked(settings: TrackerSettings): TrackerSettings {
   whole('mostDetections', settings.mostDetections, 1, 300);
   if (!(settings.coastSeconds >= 0 && settings.coastSeconds <= settings.lostSeconds)) {
     throw invalidSetting('coastSeconds', `a number from 0 to lostSeconds (${settings.lostSeconds})`, settings.coastSeconds);
+  }
+  if (!(settings.weakSeconds >= 0 && settings.weakSeconds <= 3600)) {
+    throw invalidSetting('weakSeconds', 'a number from 0 to 3600', settings.weakSeconds);
   }
   if (!(settings.lostSeconds >= 0 && settings.lostSeconds <= 3600)) {
     throw invalidSetting('lostSeconds', 'a number from 0 to 3600', settings.lostSeconds);
