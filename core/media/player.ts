@@ -1,6 +1,6 @@
 import { asEdgeError, type EdgeError } from '../errors';
 import type { RecordedFrame, Recording } from './recording';
-import { sleep } from './sleep';
+import { sleep, untilAborted } from './sleep';
 
 /** How fast a recording plays: a factor of its own speed, or as fast as `ready` allows. */
 export type Pace = { factor: number } | { ready: () => Promise<void> };
@@ -124,16 +124,4 @@ export class Player {
     this.resume = undefined;
     return performance.now() - since;
   }
-}
-
-function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    signal.addEventListener('abort', done);
-    promise.then(done, done);
-  });
 }

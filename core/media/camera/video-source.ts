@@ -10,6 +10,7 @@ import {
   type VideoInput,
   type View,
 } from '../ffmpeg';
+import { untilAborted } from '../sleep';
 import { type CameraAddress, encode, hasSecrets, maskAddress, urlWithCredentials } from './address';
 import type { CameraSource, CapturedPicture } from './camera-source';
 import { knock, knockDevice } from './knock';
@@ -53,11 +54,13 @@ export class VideoSource implements CameraSource {
 
   async *pictures(signal: AbortSignal): AsyncGenerator<CapturedPicture> {
     const { settings, address } = this;
-    const ffmpeg = await Ffmpeg.at(await findFfmpeg(settings.ffmpeg, settings.ffmpegFolder));
+    const ffmpeg = await untilAborted(this.findFfmpeg(), signal);
+    if (!ffmpeg) return;
     if ('url' in address) await knock(address.url, maskAddress(address), settings.timeoutMs, signal);
     if (address.kind === 'device' && process.platform === 'linux') await knockDevice(linuxDevice(address.device));
-    const decoder = await this.chooseDecoder(ffmpeg);
-    if (signal.aborted) return;
+    // Trying what this machine has takes a while, once; who stops the camera does not wait for it.
+    const decoder = await untilAborted(this.chooseDecoder(ffmpeg), signal);
+    if (decoder === undefined || signal.aborted) return;
     const video = await this.start(ffmpeg, decoder);
     const stop = () => void video.stop();
     signal.addEventListener('abort', stop);
@@ -82,6 +85,11 @@ export class VideoSource implements CameraSource {
   }
 
   close(): void {}
+
+  private async findFfmpeg(): Promise<Ffmpeg> {
+    const { ffmpeg, ffmpegFolder } = this.settings;
+    return Ffmpeg.at(await findFfmpeg(ffmpeg, ffmpegFolder));
+  }
 
   private async chooseDecoder(ffmpeg: Ffmpeg): Promise<string> {
     const { hardware } = this.settings;

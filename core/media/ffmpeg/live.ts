@@ -21,7 +21,7 @@ export interface LivePicture extends Pixmap {
   captureMs: number;
 }
 
-/** Milliseconds that an expired watch waits for what already lies in the pipe: this process may have been the one that slept. */
+/** The last milliseconds of a watch, for what already lies in the pipe: this process may have been the one that slept. */
 const GRACE_MS = 250;
 /** FFmpeg refuses a decoder that it does not know before it opens anything. */
 const DECODER =
@@ -148,7 +148,7 @@ export class LiveVideo {
     if (this.ended) return;
     this.watch = setTimeout(() => {
       this.watch = setTimeout(() => this.end(this.silence(ms)), GRACE_MS);
-    }, ms);
+    }, ms - GRACE_MS);
   }
 
   private silence(ms: number): EdgeError {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { toJpeg } from '../../../../core/media/jpeg';
 import { frameBytes } from '../../../../core/message/frame';
 import { ffmpegWith, processes } from '../../../support/ffmpeg-processes';
 import { describeWith, find, itWith, ROOT } from '../../../support/needs';
+import { lives } from '../../../support/processes';
 import { RtspServer, testPictures } from '../../../support/rtsp-server';
 import { until } from '../../../support/until';
 
@@ -322,6 +323,29 @@ describe('a USB camera', () => {
     expect(failure(said, { kind: 'device', shown: '/dev/video0', secrets: [] }, 1).code).toBe(code);
   });
 });
+
+test('stopping does not wait for a machine whose drivers are still being tried', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edgeloom-video-'));
+  const [ffmpeg, asked] = [join(folder, 'ffmpeg'), join(folder, 'asked')];
+  const script = [
+    '#!/bin/sh',
+    'case "$*" in',
+    '  *-version*) printf "ffmpeg version 5.1\\nlibavformat    59. 27.100 / 59. 27.100\\n" ;;',
+    '  *-hwaccels*) echo vaapi ;;',
+    // The process goes by the number that stands there, and hangs as a driver may.
+    `  *) echo $$ > ${asked}.part; mv ${asked}.part ${asked}; exec sleep 600 ;;`,
+    'esac',
+  ];
+  writeFileSync(ffmpeg, `${script.join('\n')}\n`, { mode: 0o755 });
+  const { camera, errors } = run(settings(__filename, { ffmpeg, hardware: 'auto', kind: 'video' }));
+  await until(() => existsSync(asked), 'the driver to be tried');
+  const pid = Number(readFileSync(asked, 'utf8'));
+  await camera.stop();
+  expect(lives(pid)).toBe(true);
+  expect(errors).toEqual([]);
+  process.kill(pid, 'SIGKILL');
+  rmSync(folder, { recursive: true });
+}, 30_000);
 
 test('no FFmpeg: the error says how to install it here', async () => {
   const error = await failing(takeSnapshot(settings('rtsp://127.0.0.1/live', { ffmpeg: '/no/such/ffmpeg' }), never));
