@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startBroker } from './support/aedes';
 import type { Bench } from './support/bench';
 import { CpuFloor } from './support/cpu-floor';
 import { functionFlow, oursFlow, yolov8Flow } from './support/flows';
@@ -144,20 +143,6 @@ function installYolov8(bench: Bench): string {
     env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
   });
   return folder;
-}
-
-/** An MQTT broker in this process, so that its CPU time and memory are nobody's. */
-async function startBroker(): Promise<{ url: string; port: number; close(): Promise<void> }> {
-  const { Aedes } = await import('aedes');
-  const aedes = await Aedes.createBroker();
-  const server = createServer(aedes.handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = () =>
-    new Promise<void>((resolve) => {
-      aedes.close(() => server.close(() => resolve()));
-    });
-  return { url: `mqtt://127.0.0.1:${port}`, port, close };
 }
 
 function pause(duration: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startBroker } from './support/aedes';
 import type { Bench } from './support/bench';
 import { MeasuredNodeRed, ROOT } from './support/node-red';
 import { quantile, slope } from './support/statistics';
@@ -74,21 +74,6 @@ function template(port: number, source: string): FlowNode[] {
     return node.type === 'edge-infer' ? { ...node, model: 'soak-model' } : node;
   });
   return [...changed.filter(({ id }) => id !== 'soak-model'), { id: 'soak-model', type: 'edge-model', source }];
-}
-
-/** An MQTT broker in this process, so that its memory is nobody's. */
-async function startBroker(): Promise<{ port: number; published(): number; close(): Promise<void> }> {
-  const { Aedes } = await import('aedes');
-  const aedes = await Aedes.createBroker();
-  let count = 0;
-  aedes.on('publish', (_packet, client) => {
-    if (client) count += 1;
-  });
-  const server = createServer(aedes.handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = () => new Promise<void>((resolve) => aedes.close(() => server.close(() => resolve())));
-  return { port, published: () => count, close };
 }
 
 function pause(seconds: number): Promise<void> {

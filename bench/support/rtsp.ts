@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { ROOT } from './node-red';
 
 /** GStreamer's RTSP server with as many H.264 streams as asked for, /0, /1 and so on. Needs what test/support/rtsp-server.py names. */
