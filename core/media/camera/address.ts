@@ -32,6 +32,9 @@ const NOT_READ: Record<string, string> = {
   'wss:': 'Use the https or rtsp address',
 };
 
+/** `udp://@:5004`, `srt://:9000?mode=listener`: a camera or encoder sends, and this machine waits for it. */
+const LISTENING = /^(udp|rtp|tcp|srt):\/\/@?(?=:\d)/i;
+
 /** http addresses that are videos by their name, so that nobody has to say so. */
 const VIDEO_PATH = /\.(m3u8|mpd|ts|flv|mp4)$/i;
 
@@ -51,9 +54,11 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
   if (device) return { kind: 'device', device: (device[1] ?? typed).trim() };
   if (/^file:/i.test(typed)) return { kind: 'file', path: decode(typed.replace(/^file:(\/\/(localhost)?(?=\/))?/i, '')) };
   if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])/i.test(typed)) return { kind: 'file', path: typed.replace(/^~(?=\/)/, homedir()) };
+  // Without a host it is no URL; every address of this machine is meant.
+  const whole = typed.replace(LISTENING, '$1://0.0.0.0');
   let url: URL;
   try {
-    url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`);
+    url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(whole) ? whole : `http://${whole}`);
   } catch {
     throw new EdgeError('EDGE_SOURCE_URL', maskText(typed.slice(0, 200)), {
       mend: 'Signs such as # / @ in a password belong into its own field',

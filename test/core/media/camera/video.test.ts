@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { EdgeError } from '../../../../core/errors';
 import { Camera, type CameraSettings, type CapturedPicture, openCamera, takeSnapshot } from '../../../../core/media/camera';
 import { findFfmpeg } from '../../../../core/media/ffmpeg';
@@ -60,6 +62,14 @@ async function silentServer(): Promise<{ port: number; close(): void }> {
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
 }
 
 describeWith(['ffmpeg', 'rtsp'], 'an RTSP camera', () => {
@@ -261,6 +271,57 @@ describeWith(['ffmpeg', 'rtsp'], 'an RTSP camera', () => {
     },
     60_000,
   );
+});
+
+describeWith(['ffmpeg'], 'a stream of another kind', () => {
+  const pictures = ['-f', 'lavfi', '-i', 'testsrc=size=160x120:rate=10', '-c:v', 'mpeg2video', '-g', '5'];
+  let folder: string;
+  let stop: (() => unknown)[] = [];
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'edgeloom-hls-'));
+    const playlist = ['-t', '2', '-f', 'hls', '-hls_time', '1', '-hls_list_size', '0', join(folder, 'live.m3u8')];
+    execFileSync(find('ffmpeg')!, ['-v', 'error', ...pictures, ...playlist]);
+  });
+  afterEach(async () => {
+    await Promise.all(stop.map((each) => each()));
+    stop = [];
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('that somebody sends to this machine over UDP is waited for, and read', async () => {
+    const port = await freeUdpPort();
+    const { camera, seen, errors } = run(settings(`udp://@:${port}`));
+    stop.push(() => camera.stop());
+    const values = ['-v', 'error', '-re', ...pictures, '-f', 'mpegts', `udp://127.0.0.1:${port}?pkt_size=1316`];
+    const sender = spawn(find('ffmpeg')!, values, { stdio: 'ignore' });
+    stop.push(() => sender.kill('SIGKILL'));
+    await until(() => seen.length >= 3, 'pictures');
+    expect(seen[0]!.frame).toMatchObject({ width: 160, height: 120 });
+    expect(errors).toEqual([]);
+  }, 60_000);
+
+  test('over HTTP, in pieces (HLS), with a password in its own field', async () => {
+    const wanted = `Basic ${Buffer.from('ann:Geheim-4711').toString('base64')}`;
+    const server = createHttpServer((request, response) => {
+      const path = join(folder, basename(new URL(request.url!, 'http://cam').pathname));
+      if (request.headers.authorization !== wanted) {
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="cam"' }).end();
+      } else if (existsSync(path)) response.end(readFileSync(path));
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stop.push(() => new Promise((resolve) => server.close(resolve)));
+    const url = (name: string) => `http://127.0.0.1:${(server.address() as { port: number }).port}/${name}`;
+    const credentials = { user: 'ann', password: 'Geheim-4711' };
+    const { frame } = await takeSnapshot(settings(url('live.m3u8'), { credentials }), never);
+    expect(frame).toMatchObject({ width: 160, height: 120 });
+    expect((await failing(takeSnapshot(settings(url('none.m3u8'), { credentials }), never))).code).toBe('EDGE_SOURCE_REFUSED');
+    const wrong = await failing(
+      takeSnapshot(settings(url('live.m3u8'), { credentials: { user: 'ann', password: 'Geheim-0815' } }), never),
+    );
+    expect(wrong.code).toBe('EDGE_SOURCE_CREDENTIALS');
+    expect(wrong.message).not.toContain('Geheim');
+  }, 60_000);
 });
 
 describeWith(['ffmpeg'], 'a video file as a camera', () => {
