@@ -61,12 +61,16 @@ export function probe(provider?: string, script = PROBE, limitMs = TRY_MS): Prom
     const args = provider === undefined ? [script] : [script, provider];
     // What a driver prints would stand in Node-RED's log without a word on where it comes from.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: limitMs, killSignal: 'SIGKILL' });
+    // One that hangs in a driver would stay when Node-RED ends.
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-16_384);
     });
     child.on('error', ({ message }) => resolve({ error: message }));
     child.on('close', (code, signal) => {
+      process.removeListener('exit', kill);
       const answer = lastAnswer(output);
       // What broke on the way out broke after the run.
       if (answer && (code === 0 || answer.error !== undefined)) resolve(answer);

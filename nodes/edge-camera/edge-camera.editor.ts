@@ -207,5 +207,5 @@ function placeOf(text: string): string | undefined {
   if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/]|file:)/i.test(text)) return text.split(/[\\/]/).pop();
   const device = /^(?:usb|v4l2|dshow|avfoundation):(?:\/\/)?(.+)$/i.exec(text);
   if (device) return device[1];
-  return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?([^/:?#\s]+)/i.exec(text)?.[1];
+  return /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/?#]*@)?([^/:?#\s]+)/i.exec(text)?.[1];
 }

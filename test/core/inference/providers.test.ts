@@ -1,8 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { convolutionalModel } from '../../../bench/support/graph';
 import { EXECUTION_PROVIDERS } from '../../../core/inference/backend';
 import { InferenceHost } from '../../../core/inference/host';
 import { probe, providerState, providers } from '../../../core/inference/providers';
+import { inProcess } from '../../support/in-process';
 import { modelFolder } from '../../support/models';
+import { ROOT } from '../../support/needs';
+import { lives } from '../../support/processes';
+import { until } from '../../support/until';
 
 const folder = modelFolder();
 
@@ -51,4 +57,19 @@ describe('a provider that misbehaves while it is tried', () => {
     const path = folder('noisy.js', "console.log('Warning: no vkFoo'); console.log('{}');");
     expect(await probe('webgpu', path)).toEqual({});
   });
+
+  it('ends with Node-RED while it hangs', async () => {
+    const pidFile = join(dirname(folder('any', '')), 'pid');
+    const hangs = folder('hangs.js', `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); for (;;);`);
+    const providersOf = join(ROOT, 'dist', 'core', 'inference', 'providers.js');
+    const started = inProcess(`
+      void require(${JSON.stringify(providersOf)}).probe('webgpu', ${JSON.stringify(hangs)}, 600_000);
+      const { existsSync, statSync } = require('node:fs');
+      const file = ${JSON.stringify(pidFile)};
+      setInterval(() => existsSync(file) && statSync(file).size > 0 && process.exit(0), 20);`);
+    expect(await started.ended).toEqual({ code: 0, signal: null });
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    expect(pid).toBeGreaterThan(0);
+    await until(() => !lives(pid), 'its end');
+  }, 60_000);
 });
