@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { openDirectPipe, pour, type Sink } from './direct-pipe';
+import { endWithUs } from './living';
 
 /** Most characters that are kept of what FFmpeg says: the beginning (what its input is) and the end (why it failed). */
 const BEGINNING = 8192;
@@ -38,11 +39,10 @@ export class FfmpegChild {
     private readonly child: ChildProcess,
     private readonly direct: Socket | undefined,
   ) {
-    living.add(child);
+    endWithUs(child);
     const ended = new Promise<void>((resolve) => {
       const done = () => {
         this.gone = true;
-        living.delete(child);
         resolve();
       };
       child.once('error', (error) => {
@@ -122,12 +122,6 @@ export class FfmpegChild {
     for (const listener of this.listeners) listener();
   }
 }
-
-const living = new Set<ChildProcess>();
-
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL');
-});
 
 let leashed: Promise<string[]> | undefined;
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { EdgeError } from '../../errors';
+import { endWithUs } from './living';
 
 /** Milliseconds in which a program that only tells about itself must have ended. */
 const ANSWER_MS = 10_000;
@@ -103,12 +104,13 @@ async function remembered(path: string): Promise<Ffmpeg> {
 function output(path: string, values: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { timeout: ANSWER_MS, killSignal: 'SIGKILL', maxBuffer: 2 ** 20, windowsHide: true } as const;
-    execFile(path, values, options, (error, stdout) => {
+    const child = execFile(path, values, options, (error, stdout) => {
       if (!error) resolve(stdout);
       else {
         const reason = error.killed ? `no answer in ${ANSWER_MS / 1000} s` : error.message.split('\n')[0]!.slice(0, 200);
         reject(new EdgeError('EDGE_FFMPEG_FAILED', `${path}: ${reason}`, { cause: error }));
       }
     });
+    endWithUs(child);
   });
 }
