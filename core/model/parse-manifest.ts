@@ -1,5 +1,3 @@
-import { EdgeError } from '../errors';
-import { type GoldenSample, type GoldenTolerance, isInnerPath } from './golden';
 import {
   type HeadSettings,
   type ImageInput,
@@ -9,13 +7,13 @@ import {
   type RawInput,
   TASK_KINDS,
 } from './manifest';
+import { Reader, refused } from './manifest-reader';
+import { parseGolden } from './parse-golden';
 
 /** Longest side of a model's input in pixels, most labels, longest text: beyond these a manifest is a mistake or an attack. */
 const MOST_PIXELS = 8192;
 const MOST_LABELS = 65_535;
 const MOST_TEXT = 4096;
-const MOST_GOLDEN = 32;
-const MOST_EXPECTED = 1000;
 
 /**
  * A complete manifest out of parsed JSON. Nothing is trusted: an unknown field, a wrong type or an absurd number is refused
@@ -169,134 +167,4 @@ function parseMeasured(json: unknown, at: Reader): NonNullable<Manifest['measure
   if ('ap50' in fields) measured.ap50 = at.number(fields.ap50, 'measured.ap50', 0, 1);
   if ('note' in fields) measured.note = at.text(fields.note, 'measured.note', MOST_TEXT);
   return measured;
-}
-
-function parseGolden(json: unknown, at: Reader): GoldenSample[] {
-  if (!Array.isArray(json) || json.length > MOST_GOLDEN) {
-    throw at.wrong('golden', `a list of at most ${MOST_GOLDEN} samples`, json);
-  }
-  return Array.from(json as unknown[], (value, index) => {
-    const path = `golden[${index}]`;
-    const fields = at.object(value, path, ['input', 'expected', 'scoreFrom', 'tolerance']);
-    const sample: GoldenSample = {
-      input: parseGoldenInput(fields.input, `${path}.input`, at),
-      expected: parseExpected(fields.expected, `${path}.expected`, at),
-    };
-    if ('scoreFrom' in fields) sample.scoreFrom = at.number(fields.scoreFrom, `${path}.scoreFrom`, 0, 1);
-    if ('tolerance' in fields) sample.tolerance = parseTolerance(fields.tolerance, `${path}.tolerance`, at);
-    return sample;
-  });
-}
-
-function parseGoldenInput(value: unknown, path: string, at: Reader): unknown {
-  if (typeof value === 'number') return at.number(value, path, -Number.MAX_VALUE, Number.MAX_VALUE);
-  if (typeof value === 'string') {
-    if (isInnerPath(value)) return value;
-  } else if (Array.isArray(value)) return at.plainJson({ value }, path).value;
-  else if (value !== undefined) return at.plainJson(value, path);
-  throw at.wrong(path, "a file in the model's folder, or numbers", value);
-}
-
-function parseExpected(value: unknown, path: string, at: Reader): GoldenSample['expected'] {
-  const expected = at.plainJson(value, path);
-  if (Object.keys(expected).length === 0) throw at.wrong(path, 'fields of the result, like "detections"', value);
-  for (const field of ['detections', 'classes'] as const) {
-    if (!(field in expected)) continue;
-    const list = expected[field];
-    if (!Array.isArray(list) || list.length > MOST_EXPECTED) throw at.wrong(`${path}.${field}`, 'a list', list);
-    expected[field] = list.map((entry, index) => parseScored(entry, `${path}.${field}[${index}]`, field === 'detections', at));
-  }
-  return expected;
-}
-
-function parseScored(json: unknown, path: string, withBox: boolean, at: Reader) {
-  const fields = at.object(json, path, withBox ? ['label', 'score', 'box'] : ['label', 'score']);
-  const scored = { label: at.text(fields.label, `${path}.label`, 200), score: at.number(fields.score, `${path}.score`, 0, 1) };
-  if (!withBox) return scored;
-  const box = at.object(fields.box, `${path}.box`, ['x', 'y', 'width', 'height']);
-  const side = (name: 'x' | 'y' | 'width' | 'height') => at.number(box[name], `${path}.box.${name}`, -1e6, 1e6);
-  return { ...scored, box: { x: side('x'), y: side('y'), width: side('width'), height: side('height') } };
-}
-
-function parseTolerance(json: unknown, path: string, at: Reader): GoldenTolerance {
-  const fields = at.object(json, path, ['score', 'overlap', 'absolute', 'relative']);
-  const tolerance: GoldenTolerance = {};
-  for (const field of ['score', 'overlap', 'absolute', 'relative'] as const) {
-    const most = field === 'absolute' ? Number.MAX_VALUE : 1;
-    if (field in fields) tolerance[field] = at.number(fields[field], `${path}.${field}`, 0, most);
-  }
-  return tolerance;
-}
-
-function refused(where: string, what: string): EdgeError {
-  return new EdgeError('EDGE_MODEL_MANIFEST', `${where}: ${what}`);
-}
-
-/** Checks one value each and refuses it in one sentence: where, which field, what was expected, what was there. */
-class Reader {
-  constructor(private readonly where: string) {}
-
-  wrong(path: string, expected: string, actual: unknown): EdgeError {
-    const shown = actual === undefined ? 'nothing' : (JSON.stringify(actual) ?? typeof actual).slice(0, 60);
-    return refused(this.where, `${path || 'the whole'}: expected ${expected}, got ${shown}`);
-  }
-
-  /** Own fields only, so that nothing inherited or named `__proto__` is ever read. */
-  object<K extends string>(value: unknown, path: string, known: readonly K[]): Partial<Record<K, unknown>> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.wrong(path, 'an object', value);
-    const fields: Partial<Record<K, unknown>> = Object.create(null);
-    for (const [name, field] of Object.entries(value)) {
-      if (!(known as readonly string[]).includes(name)) {
-        throw refused(
-          this.where,
-          `${path ? `${path}.` : ''}${name.slice(0, 60)} is not a known field; known are ${known.join(', ')}`,
-        );
-      }
-      if (field !== undefined) fields[name as K] = field;
-    }
-    return fields;
-  }
-
-  text(value: unknown, path: string, longest: number): string {
-    if (typeof value !== 'string' || value === '' || value.length > longest) {
-      throw this.wrong(path, `a text of 1 to ${longest} characters`, value);
-    }
-    return value;
-  }
-
-  pattern(value: unknown, path: string, pattern: RegExp, expected: string): string {
-    if (typeof value !== 'string' || !pattern.test(value)) throw this.wrong(path, expected, value);
-    return value;
-  }
-
-  number(value: unknown, path: string, least: number, most: number, integer = false): number {
-    const valid = typeof value === 'number' && value >= least && value <= most && (!integer || Number.isInteger(value));
-    if (!valid) throw this.wrong(path, `a ${integer ? 'whole ' : ''}number from ${least} to ${most}`, value);
-    return value;
-  }
-
-  flag(value: unknown, path: string): boolean {
-    if (typeof value !== 'boolean') throw this.wrong(path, 'true or false', value);
-    return value;
-  }
-
-  choice<T extends string>(value: unknown, path: string, choices: readonly T[]): T {
-    const found = choices.find((choice) => choice === value);
-    if (found === undefined) throw this.wrong(path, `one of ${choices.join(', ')}`, value);
-    return found;
-  }
-
-  perChannel(value: unknown, path: string, colours: ImageInput['colours'] | undefined): number[] {
-    const channels = colours === 'grey' ? [1] : colours ? [3] : [1, 3];
-    const valid = Array.isArray(value) && channels.includes(value.length) && value.every((number) => Number.isFinite(number));
-    if (!valid) throw this.wrong(path, `${channels.join(' or ')} numbers`, value);
-    return value as number[];
-  }
-
-  plainJson(value: unknown, path: string): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.wrong(path, 'an object', value);
-    if (JSON.stringify(value).length > 65_536) throw refused(this.where, `${path} is longer than 65,536 characters`);
-    if (Object.hasOwn(value, '__proto__')) throw refused(this.where, `${path}.__proto__ is not a known field`);
-    return { ...value };
-  }
 }

@@ -50,6 +50,7 @@ describe('a manifest', () => {
       },
       { input: [[1, 2, 3]], expected: { tensors: { y: [0.5] } }, tolerance: { absolute: 1e-4, relative: 0 } },
       { input: { a: [1], b: 2 }, expected: { classes: [{ label: 'ok', score: 1 }] } },
+      { input: 'golden/road.png', expected: { classes: [{ label: 'road', share: 0.4 }] } },
     ];
     expect(parseManifest(json({ golden }), 'model.json').golden).toEqual(golden);
   });
@@ -70,6 +71,8 @@ describe('a manifest', () => {
       /box\.x: expected a number/,
     ],
     ['a score beyond 1', golden({ expected: { classes: [{ label: 'a', score: 2 }] } }), /classes\[0\]\.score: expected a number/],
+    ['a share beyond 1', golden({ expected: { classes: [{ label: 'a', share: 2 }] } }), /classes\[0\]\.share: expected a number/],
+    ['a class without a figure', golden({ expected: { classes: [{ label: 'a' }] } }), /classes\[0\]\.score: expected a number/],
     ['an unknown tolerance', golden({ tolerance: { pixels: 3 } }), /golden\[0\]\.tolerance\.pixels is not a known field/],
   ])('refuses golden samples with %s', (_what, value, message) => {
     expect(refused(value)).toMatch(message);
