@@ -30,7 +30,7 @@ interface Counts {
  * - `rss_growth_ratio`: memory of the process tree after the last ten changes over that after changes 6 to 15.
  * - `handle_growth`: handles, requests, file descriptors and threads of the process more than at the start, per cycle.
  *
- * `-- redeploy --short` makes 6 redeploys and 4 swaps; `dispose-then-load` alone measures only the usual way.
+ * `-- redeploy short` makes 6 redeploys and 4 swaps; `dispose-then-load` alone measures only the usual way.
  */
 export default async function redeploy(bench: Bench): Promise<void> {
   const short = bench.options.rest.includes('short');
