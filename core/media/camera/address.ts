@@ -44,7 +44,8 @@ const VIDEO_PATH = /\.(m3u8|mpd|ts|flv|mp4)$/i;
  * @throws EDGE_SOURCE_URL with a sentence that says what can be read, and never a password
  */
 export function parseAddress(text: string, credentials?: Partial<Credentials>): CameraAddress {
-  const typed = text.trim();
+  // Without a host an address is no URL; every address of this machine is meant.
+  const typed = text.trim().replace(LISTENING, '$1://0.0.0.0');
   if (typed === '') {
     throw new EdgeError('EDGE_SOURCE_URL', 'none is set', {
       mend: 'Set the address of a stream, a snapshot, a USB camera or a video file',
@@ -54,11 +55,9 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
   if (device) return { kind: 'device', device: (device[1] ?? typed).trim() };
   if (/^file:/i.test(typed)) return { kind: 'file', path: decode(typed.replace(/^file:(\/\/(localhost)?(?=\/))?/i, '')) };
   if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])/i.test(typed)) return { kind: 'file', path: typed.replace(/^~(?=\/)/, homedir()) };
-  // Without a host it is no URL; every address of this machine is meant.
-  const whole = typed.replace(LISTENING, '$1://0.0.0.0');
   let url: URL;
   try {
-    url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(whole) ? whole : `http://${whole}`);
+    url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`);
   } catch {
     throw new EdgeError('EDGE_SOURCE_URL', maskText(typed.slice(0, 200)), {
       mend: 'Signs such as # / @ in a password belong into its own field',
