@@ -1,4 +1,5 @@
 import { EdgeError } from '../errors';
+import { Histogram } from '../metrics';
 import type { SessionOptions, Tensors } from './backend';
 import { DEFAULT_BACKEND } from './backends';
 import { openSession } from './placement';
@@ -16,6 +17,8 @@ export interface SessionSpec {
   /** `auto` measures the model and takes `main` only for one under 0.3 ms. */
   placement?: 'auto' | 'worker' | 'main';
   options?: SessionOptions;
+  /** What the model is called in metrics, for the first who asks; not part of what makes two specs the same. */
+  name?: string;
 }
 
 /** One user's share of a session. */
@@ -28,7 +31,15 @@ export interface Lease {
 }
 
 export interface HostStats {
-  sessions: (SessionStats & { sha256: string; info: SessionInfo; leases: number })[];
+  sessions: (SessionStats & SessionTimes & { name: string; sha256: string; info: SessionInfo; leases: number })[];
+}
+
+/** Seconds, since the session was opened. */
+export interface SessionTimes {
+  run: Histogram;
+  queue: Histogram;
+  /** From asking for the session to its first possible run, measuring included. */
+  load: number;
 }
 
 /**
@@ -41,7 +52,9 @@ const LINGER_MS = 2000;
 const RELEASE_MS = 12_000;
 
 interface Entry {
+  name: string;
   sha256: string;
+  times: SessionTimes;
   opening: Promise<Session>;
   session?: Session;
   leases: number;
@@ -64,13 +77,13 @@ export class InferenceHost {
     clearTimeout(entry.linger);
     entry.leases += 1;
     const session = await entry.opening;
-    return new SessionLease(session, () => this.release(key, entry));
+    return new SessionLease(session, entry.times, () => this.release(key, entry));
   }
 
   stats(): HostStats {
     const sessions: HostStats['sessions'] = [];
-    for (const { sha256, session, leases } of this.entries.values()) {
-      if (session) sessions.push({ sha256, info: session.info, leases, ...session.stats() });
+    for (const { name, sha256, times, session, leases } of this.entries.values()) {
+      if (session) sessions.push({ name, sha256, info: session.info, leases, ...times, ...session.stats() });
     }
     return { sessions };
   }
@@ -85,10 +98,13 @@ export class InferenceHost {
   private open(key: string, spec: SessionSpec): Entry {
     const { path, sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} } = spec;
     const opening = openSession({ path, sha256, backend, placement, options });
-    const entry: Entry = { sha256, opening, leases: 0 };
+    const times = { run: new Histogram(), queue: new Histogram(), load: 0 };
+    const entry: Entry = { name: spec.name ?? sha256.slice(0, 12), sha256, times, opening, leases: 0 };
+    const asked = performance.now();
     this.entries.set(key, entry);
     opening.then(
       (session) => {
+        times.load = (performance.now() - asked) / 1000;
         entry.session = session;
       },
       // A model that could not be opened is tried anew by the next one who asks.
@@ -131,6 +147,7 @@ class SessionLease implements Lease {
 
   constructor(
     private readonly session: Session,
+    private readonly times: SessionTimes,
     private readonly giveBack: () => void,
   ) {
     this.info = session.info;
@@ -141,7 +158,10 @@ class SessionLease implements Lease {
     const running = this.session.run(feeds, { owner: this, signal });
     this.runs.add(running);
     try {
-      return await running;
+      const result = await running;
+      this.times.run.observe(result.runMs / 1000);
+      this.times.queue.observe(result.queueMs / 1000);
+      return result;
     } finally {
       this.runs.delete(running);
     }

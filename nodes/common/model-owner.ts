@@ -53,18 +53,24 @@ export class ModelOwner implements ModelProvider {
     /** Asked when the model is first needed, so that a wrong setting is told to the nodes that use the model. */
     private readonly settings: () => ModelSettings,
     private readonly folder: string,
+    /** Told in a line what happened to the model, for the log. */
+    private readonly log: (event: 'model loaded' | 'model swapped' | 'model kept', what: string) => void = () => {},
   ) {}
 
   async task(options: TaskOptions = {}): Promise<Task> {
     try {
       if (this.state?.phase !== 'ready') this.tell({ phase: 'loading' });
       const { model, common } = await this.resolve();
+      const asked = performance.now();
       const task = await openTask(model, { ...common, ...options });
+      const took = performance.now() - asked;
       if (this.closing.signal.aborted) {
         await task.close();
         throw new EdgeError('EDGE_SESSION_CLOSED', model.manifest.id);
       }
-      const { medianMs } = task.info.session;
+      const { medianMs, placement, backend, engineVersion } = task.info.session;
+      const { id, version } = model.manifest;
+      this.log('model loaded', `${id} ${version} in ${took.toFixed(0)} ms, placement ${placement}, ${backend} ${engineVersion}`);
       this.tell({ phase: 'ready', ...(medianMs === undefined ? {} : { medianMs }) });
       return this.counted(task);
     } catch (thrown) {

@@ -4,6 +4,8 @@ import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../co
 import { parseAddress } from '../../core/media/camera/address';
 import type { Provenance } from '../../core/message/provenance';
 import { construct } from '../common/construct';
+import { figuresOf } from '../common/figures';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -19,6 +21,7 @@ module.exports = (RED: NodeAPI) => {
 
   RED.nodes.registerType('edge-camera', EdgeCamera, { credentials: { user: { type: 'text' }, password: { type: 'password' } } });
   registerRoutes(RED);
+  serveMetrics(RED);
 };
 
 function startCamera(node: Node, config: CameraConfig): void {
@@ -41,10 +44,15 @@ function startCamera(node: Node, config: CameraConfig): void {
       onPicture(picture) {
         node.send(messageOf(picture) as NodeMessage);
         rate.count();
+        figuresOf(node).countPicture();
         status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
       },
       // While it waits for the next try, the error stays to be read.
-      onState: (state) => state === 'connecting' && sequence === 0 && status(node, 'yellow', 'edge-camera.status.connecting'),
+      onState: (state) => {
+        if (state !== 'connecting') return;
+        if (sequence > 0) figuresOf(node).countReconnect();
+        else status(node, 'yellow', 'edge-camera.status.connecting');
+      },
       onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
     });
     camera.start();

@@ -1,6 +1,9 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import type { TaskOptions } from '../../core/task';
 import { construct } from '../common/construct';
+import { watchQueue } from '../common/drops';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
 import { ModelOwner, type ModelState, NO_SETTINGS, storeFolder } from '../common/model-owner';
 import { onClose, onInput } from '../common/on-input';
 import { withOutcome } from '../common/outcome';
@@ -29,10 +32,17 @@ module.exports = (RED: NodeAPI) => {
       const options = taskOptions(config);
       const queue = queueSettings(config);
       // Without a model node there is still something to see: the packaged detector.
-      const owned = config.model ? null : new ModelOwner(() => NO_SETTINGS, storeFolder(RED));
+      const owned = config.model
+        ? null
+        : new ModelOwner(
+            () => NO_SETTINGS,
+            storeFolder(RED),
+            (event, what) => logEvent(this, event, what),
+          );
       const model = owned ?? modelProvider(RED.nodes.getNode(config.model));
       const forget = model.onState((state) => showState(this, state));
       const runner = new Runner(model, options, queue, (sentence) => this.warn(sentence));
+      watchQueue(this, () => runner.stats());
       const rate = new Rate();
 
       onInput(this, async (message, send) => {
@@ -54,6 +64,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-infer', EdgeInfer);
+  serveMetrics(RED);
 };
 
 function taskOptions(config: Config): TaskOptions {

@@ -1,5 +1,5 @@
 import { asEdgeError, EdgeError, type ErrorCode } from '../../core/errors';
-import { BoundedQueue, type Task, type TaskOptions, type TaskOutcome } from '../../core/task';
+import { BoundedQueue, type QueueStats, type Task, type TaskOptions, type TaskOutcome } from '../../core/task';
 import type { ModelProvider } from '../common/model-owner';
 
 export type QueueSettings = { capacity: number } & (
@@ -67,6 +67,10 @@ export class Runner {
       if (this.closed && asEdgeError(thrown).code === 'EDGE_SESSION_CLOSED') return null;
       throw thrown;
     }
+  }
+
+  stats(): QueueStats {
+    return this.queue.stats();
   }
 
   /** Messages dropped since the start. */

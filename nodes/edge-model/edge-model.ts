@@ -1,4 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
 import { ModelOwner, type ModelProvider, storeFolder } from '../common/model-owner';
 import { onClose } from '../common/on-input';
 import { registerRoutes } from './routes';
@@ -8,7 +10,11 @@ import { type ModelConfig, modelSettings } from './settings';
 module.exports = (RED: NodeAPI) => {
   function EdgeModel(this: Node & ModelProvider, config: NodeDef & ModelConfig) {
     RED.nodes.createNode(this, config);
-    const owner = new ModelOwner(() => modelSettings(config), storeFolder(RED));
+    const owner = new ModelOwner(
+      () => modelSettings(config),
+      storeFolder(RED),
+      (event, what) => logEvent(this, event, what),
+    );
     this.task = (options) => owner.task(options);
     this.manifest = () => owner.manifest();
     this.onState = (listener) => owner.onState(listener);
@@ -17,4 +23,5 @@ module.exports = (RED: NodeAPI) => {
 
   RED.nodes.registerType('edge-model', EdgeModel);
   registerRoutes(RED);
+  serveMetrics(RED);
 };

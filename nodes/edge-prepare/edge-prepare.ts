@@ -6,6 +6,8 @@ import { prepareFrame, prepareJpeg, prepareTensor, type TensorTarget } from '../
 import type { Frame } from '../../core/message/frame';
 import { provenanceOf } from '../../core/message/provenance';
 import { construct } from '../common/construct';
+import { watchQueue } from '../common/drops';
+import { serveMetrics } from '../common/metrics-route';
 import type { ModelProvider } from '../common/model-owner';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
@@ -29,6 +31,7 @@ module.exports = (RED: NodeAPI) => {
         ...settings.queue,
         work: (payload: unknown) => prepare(payload, settings, model),
       });
+      watchQueue(this, () => queue.stats());
       const rate = new Rate();
       let closed = false;
 
@@ -58,6 +61,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-prepare', EdgePrepare);
+  serveMetrics(RED);
 };
 
 async function prepare(payload: unknown, settings: PrepareSettings, model: ModelProvider | null): Promise<Prepared> {

@@ -7,6 +7,8 @@ import type { Frame } from '../../core/message/frame';
 import type { Provenance } from '../../core/message/provenance';
 import { Backpressure } from '../common/backpressure';
 import { construct } from '../common/construct';
+import { figuresOf } from '../common/figures';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -53,6 +55,7 @@ module.exports = (RED: NodeAPI) => {
     RED.nodes.createNode(this, def);
     construct(this, () => startReplay(RED, this, parse(def)));
   });
+  serveMetrics(RED);
 };
 
 function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse>): void {
@@ -73,6 +76,7 @@ function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse
     if (backpressure) backpressure.follow(message, RED.util.generateId(), () => node.send(message));
     else node.send(message);
     rate.count();
+    figuresOf(node).countPicture();
     status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
   };
   const onState = (state: PlayerState) => {

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { catalogueEntry, DEFAULT_MODEL } from '../../core/model/catalogue';
-import { fileInTar } from '../../core/model/fetch/tar';
+import { fileInTar } from '../../core/fetch/tar';
 import { importTfjs, readTfjs } from '../../core/model/import/tfjs';
 import { modelMetadata } from '../../core/model/onnx/metadata';
 import { noise, tensorflow } from '../core/model/import/tfjs-model';

@@ -1,4 +1,7 @@
 import { EdgeError } from '../../errors';
+import { maskText } from '../../secrets';
+
+export { maskUrl } from '../../secrets';
 
 export interface Credentials {
   user: string;
@@ -10,9 +13,6 @@ export interface CameraAddress {
   url: URL;
   credentials: Credentials | null;
 }
-
-const HIDDEN = '***';
-const SECRET_PARAMETER = /pass|pwd|pw$|token|secret|key|auth|sid|session|user|usr|login/i;
 
 /** Schemes that are known to be cameras and not read yet, with what to do until then. */
 const LATER: Record<string, string> = {
@@ -53,22 +53,6 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
   url.password = '';
   url.hash = '';
   return { url, credentials: user === '' ? null : { user, password } };
-}
-
-/** An address for logs, statuses and errors: no user name, no password, also not in its parameters. */
-export function maskUrl(url: URL): string {
-  const shown = new URL(url);
-  shown.username = '';
-  shown.password = '';
-  for (const name of [...shown.searchParams.keys()]) {
-    if (SECRET_PARAMETER.test(name)) shown.searchParams.set(name, HIDDEN);
-  }
-  return shown.href.slice(0, 300);
-}
-
-/** For text that did not even parse as an address. */
-function maskText(text: string): string {
-  return text.replace(/\/\/[^/@]*@/, `//${HIDDEN}@`).replace(/([?&][^=&]*)=[^&]*/g, `$1=${HIDDEN}`);
 }
 
 function decode(part: string): string {
