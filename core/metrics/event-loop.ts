@@ -16,8 +16,9 @@ export interface EventLoopDelay {
 export class EventLoopWatch {
   private histogram: IntervalHistogram | undefined;
   private idle: NodeJS.Timeout | undefined;
+  private last: EventLoopDelay | null = null;
 
-  /** Null at the first question, and where nothing was measured since the last. */
+  /** Null at the first question, which only begins to watch. */
   read(): EventLoopDelay | null {
     this.keepAwake();
     if (!this.histogram) {
@@ -26,18 +27,19 @@ export class EventLoopWatch {
       return null;
     }
     const { histogram } = this;
-    const delay =
-      histogram.count === 0
-        ? null
-        : { p50: beyond(histogram.percentile(50)), p99: beyond(histogram.percentile(99)), longest: beyond(histogram.max) };
+    // Two who ask in the same moment get the same answer.
+    if (histogram.count === 0) return this.last;
+    const [p50, p99] = [50, 99].map((percent) => beyond(histogram.percentile(percent))) as [number, number];
+    this.last = { p50, p99, longest: beyond(histogram.max) };
     histogram.reset();
-    return delay;
+    return this.last;
   }
 
   close(): void {
     clearTimeout(this.idle);
     this.histogram?.disable();
     this.histogram = undefined;
+    this.last = null;
   }
 
   private keepAwake(): void {

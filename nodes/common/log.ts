@@ -25,7 +25,7 @@ export function logEvent(node: Node, event: LogEvent, reason: string): void {
     node,
     event,
     () => writeLine(node, level, `${event}: ${reason}`),
-    (times) => writeLine(node, level, `${event}: ${times} more times in the last ${QUIET_MS / 1000} s`),
+    (times) => writeLine(node, level, `${event}: ${again(times)}`),
   );
 }
 
@@ -36,7 +36,7 @@ export function logError(node: Node, error: EdgeError, caught: boolean): void {
     error.code,
     // An error that a Catch node takes care of is no error of the log, but it stays to be read.
     () => writeLine(node, caught ? 'warn' : 'error', error),
-    (times) => writeLine(node, 'warn', `${error.code} came ${times} more times in the last ${QUIET_MS / 1000} s`),
+    (times) => writeLine(node, 'warn', `${error.code} came ${again(times)}`),
   );
 }
 
@@ -78,6 +78,10 @@ function errorLine(node: Node, error: EdgeError): Error {
     stack: { value: error.code === 'EDGE_INTERNAL' ? error.stack : undefined },
   });
   return line;
+}
+
+function again(times: number): string {
+  return `${times} more ${times === 1 ? 'time' : 'times'} in the last ${QUIET_MS / 1000} s`;
 }
 
 function lineOf(node: Node, text: string): string {

@@ -42,7 +42,11 @@ export function serveMetrics(RED: NodeAPI): void {
 
 function answerer(RED: NodeAPI): Handler {
   const attempts = new Attempts();
-  const versions = { version: ownVersion(), node_red: String(RED.settings.version ?? ''), node: process.versions.node };
+  const versions = {
+    version: ownVersion(),
+    node_red: (RED.settings as { version?: string }).version ?? '',
+    node: process.versions.node,
+  };
   let warned = false;
   return (request, response, next) => {
     const token = tokenOf(RED);

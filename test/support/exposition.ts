@@ -48,7 +48,7 @@ export function readExposition(text: string, format: 'prometheus' | 'openmetrics
         known.type = rest;
       } else if (keyword === 'HELP') {
         if (known.help !== '') fail('help twice');
-        known.help = unescape(rest, format === 'openmetrics' ? '\\n"' : '\\n', fail);
+        known.help = unescaped(rest, format === 'openmetrics' ? '\\n"' : '\\n', fail);
       } else {
         if (format !== 'openmetrics' || !name.endsWith(`_${rest}`)) fail('no unit');
         known.unit = rest;
@@ -92,7 +92,7 @@ function readSample(line: string, fail: Fail): ReadSample {
       const label = LABEL.exec(rest)?.[0] ?? fail('no label');
       const quoted = /^="((?:[^"\\]|\\.)*)"/.exec(rest.slice(label.length)) ?? fail('no value of a label');
       if (label in labels || label.startsWith('__')) fail('a label twice or reserved');
-      labels[label] = unescape(quoted[1]!, '\\n"', fail);
+      labels[label] = unescaped(quoted[1]!, '\\n"', fail);
       rest = rest.slice(label.length + quoted[0].length);
       if (rest.startsWith(',')) rest = rest.slice(1);
       else if (!rest.startsWith('}')) fail('labels that do not end');
@@ -110,7 +110,7 @@ function readNumber(text: string, fail: Fail): number {
   return NUMBER.test(text) ? Number(text) : fail('no number');
 }
 
-function unescape(text: string, known: string, fail: Fail): string {
+function unescaped(text: string, known: string, fail: Fail): string {
   return text.replace(/\\(.?)/g, (_whole, escaped: string) => {
     if (escaped === '' || !known.includes(escaped)) fail('an unknown escape');
     return escaped === 'n' ? '\n' : escaped;
