@@ -68,7 +68,7 @@ export function readExposition(text: string, format: 'prometheus' | 'openmetrics
 }
 
 /** The value of the one series of this name that has these labels; undefined where there is none. */
-export function valueOf(
+export function valueIn(
   families: Map<string, ReadFamily>,
   name: string,
   labels: Record<string, string> = {},

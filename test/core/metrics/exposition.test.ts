@@ -1,5 +1,5 @@
 import { family, formatFor, Histogram, Scrape, write } from '../../../core/metrics';
-import { readExposition, valueOf } from '../../support/exposition';
+import { readExposition, valueIn } from '../../support/exposition';
 
 const MESSAGES = family('counter', 'test_messages', 'Messages with a \\ and\na line break');
 const AGE = family('gauge', 'test_age_seconds', 'An "age"');
@@ -34,8 +34,8 @@ describe('the text of a scrape', () => {
       ['test_run_seconds', 'histogram'],
     ]);
     expect(read.get('test_messages_total')!.help).toBe('Messages with a \\ and\na line break');
-    expect(valueOf(read, 'test_messages_total', { name: HOSTILE })).toBe(3);
-    expect(valueOf(read, 'test_messages_total', { name: 'other' })).toBe(1e21);
+    expect(valueIn(read, 'test_messages_total', { name: HOSTILE })).toBe(3);
+    expect(valueIn(read, 'test_messages_total', { name: 'other' })).toBe(1e21);
     expect(read.get('test_age_seconds')!.samples.map(({ value }) => value)).toEqual([0.25, Number.NaN, Number.POSITIVE_INFINITY]);
   });
 
@@ -48,7 +48,7 @@ describe('the text of a scrape', () => {
       ['test_run_seconds', 'histogram', 'seconds'],
     ]);
     expect(read.get('test_age_seconds')!.help).toBe('An "age"');
-    expect(valueOf(read, 'test_messages_total', { name: HOSTILE })).toBe(3);
+    expect(valueIn(read, 'test_messages_total', { name: HOSTILE })).toBe(3);
     expect(text('openmetrics')).toContain('le="1.0"');
   });
 
@@ -61,8 +61,8 @@ describe('the text of a scrape', () => {
       [10, 4],
       [Number.NaN, 5],
     ]);
-    expect(valueOf(read, 'test_run_seconds_sum')).toBeCloseTo(103.5011);
-    expect(valueOf(read, 'test_run_seconds_count')).toBe(5);
+    expect(valueIn(read, 'test_run_seconds_sum')).toBeCloseTo(103.5011);
+    expect(valueIn(read, 'test_run_seconds_count')).toBe(5);
   });
 
   it('has every series once: what comes again is added', () => {
@@ -72,8 +72,8 @@ describe('the text of a scrape', () => {
     histogram.observe(0.5);
     twice.addHistogram(RUN, { model: 'm' }, histogram);
     const read = readExposition([...write(twice, 'prometheus')].join(''), 'prometheus');
-    expect(valueOf(read, 'test_messages_total', { name: HOSTILE })).toBe(7);
-    expect(valueOf(read, 'test_run_seconds_count')).toBe(6);
+    expect(valueIn(read, 'test_messages_total', { name: HOSTILE })).toBe(7);
+    expect(valueIn(read, 'test_run_seconds_count')).toBe(6);
     // Nothing was added to what somebody else counts.
     expect(histogram.sum).toBe(0.5);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { plain } from '../../core/media/pictures';
 import { COLOURS, colourDetector } from '../../core/task/models';
 import { freePort, Mosquitto } from '../../support/broker';
-import { readExposition, valueOf } from '../../support/exposition';
+import { readExposition, valueIn } from '../../support/exposition';
 import { describeWith } from '../../support/needs';
 import { type FlowNode, NodeRed, VERSIONS } from '../../support/node-red';
 
@@ -41,7 +41,7 @@ async function scraped(nodeRed: NodeRed, name: string, labels: Record<string, st
   const end = Date.now() + 30_000;
   for (;;) {
     const { read, text } = await scrape(nodeRed);
-    const value = valueOf(read, name, labels);
+    const value = valueIn(read, name, labels);
     if (value !== undefined && wanted(value)) return read;
     if (Date.now() > end) throw new Error(`${name} ${JSON.stringify(labels)} is ${value}\n${text}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -81,18 +81,18 @@ describe.each(VERSIONS)('metrics in Node-RED $name', (version) => {
       await push('bad');
       const read = await scraped(nodeRed, 'edgeloom_node_errors_total', { id: 'infer' }, (value) => value === 1);
       const infer = { id: 'infer', type: 'edge-infer', name: 'gate "1" forged 1' };
-      expect(valueOf(read, 'edgeloom_node_messages_received_total', infer)).toBe(4);
-      expect(valueOf(read, 'edgeloom_node_messages_sent_total', infer)).toBe(3);
-      expect(valueOf(read, 'edgeloom_queue_dropped_total', infer)).toBe(0);
-      expect(valueOf(read, 'edgeloom_node_state', { ...infer, state: 'failed' })).toBe(1);
+      expect(valueIn(read, 'edgeloom_node_messages_received_total', infer)).toBe(4);
+      expect(valueIn(read, 'edgeloom_node_messages_sent_total', infer)).toBe(3);
+      expect(valueIn(read, 'edgeloom_queue_dropped_total', infer)).toBe(0);
+      expect(valueIn(read, 'edgeloom_node_state', { ...infer, state: 'failed' })).toBe(1);
       const model = { model: 'colours', backend: 'onnxruntime-node' };
-      expect(valueOf(read, 'edgeloom_inference_sessions', model)).toBe(1);
+      expect(valueIn(read, 'edgeloom_inference_sessions', model)).toBe(1);
       // Beside these three, the one that tries the model on a grey picture.
-      expect(valueOf(read, 'edgeloom_inference_run_seconds_count', model)).toBe(4);
-      expect(valueOf(read, 'edgeloom_inference_load_seconds', model)).toBeGreaterThan(0);
-      expect(valueOf(read, 'edgeloom_broker_in_flight', { id: 'broker' })).toBe(0);
-      expect(valueOf(read, 'edgeloom_frame_memory_limit_bytes')).toBeGreaterThan(0);
-      expect(valueOf(read, 'process_resident_memory_bytes')).toBeGreaterThan(1e7);
+      expect(valueIn(read, 'edgeloom_inference_run_seconds_count', model)).toBe(4);
+      expect(valueIn(read, 'edgeloom_inference_load_seconds', model)).toBeGreaterThan(0);
+      expect(valueIn(read, 'edgeloom_broker_in_flight', { id: 'broker' })).toBe(0);
+      expect(valueIn(read, 'edgeloom_frame_memory_limit_bytes')).toBeGreaterThan(0);
+      expect(valueIn(read, 'process_resident_memory_bytes')).toBeGreaterThan(1e7);
       await scraped(nodeRed, 'edgeloom_event_loop_delay_p99_seconds', {}, (value) => value >= 0);
       expect(read.get('edgeloom_build_info')!.samples[0]!.labels).toMatchObject({
         node_red: expect.stringContaining(version.name),
