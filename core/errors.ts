@@ -22,6 +22,7 @@ export const ERRORS = {
   EDGE_SOURCE_CONTENT: 'The source answered with something other than pictures',
   EDGE_FFMPEG_MISSING: 'This recording needs FFmpeg, which is not installed',
   EDGE_FFMPEG_FAILED: 'FFmpeg could not read the recording',
+  EDGE_FFMPEG_INSTALL: 'FFmpeg could not be installed',
   // models
   EDGE_MODEL_NONE: 'No model is chosen',
   EDGE_MODEL_NOT_FOUND: 'The model could not be found',

@@ -113,11 +113,12 @@ async function feed(
   into: ReturnType<typeof createGunzip>,
   seen: (chunk: Uint8Array) => void,
 ): Promise<void> {
+  const closed = event(into, 'close');
   try {
     for await (const chunk of chunks) {
       seen(chunk);
       if (into.destroyed) return;
-      if (!into.write(chunk)) await Promise.race([event(into, 'drain'), event(into, 'close')]);
+      if (!into.write(chunk)) await Promise.race([event(into, 'drain'), closed]);
     }
     into.end();
   } catch (error) {

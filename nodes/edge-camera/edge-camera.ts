@@ -4,6 +4,7 @@ import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../co
 import { parseAddress } from '../../core/media/camera/address';
 import type { Provenance } from '../../core/message/provenance';
 import { construct } from '../common/construct';
+import { serveFfmpeg } from '../common/ffmpeg';
 import { figuresOf } from '../common/figures';
 import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
@@ -21,6 +22,7 @@ module.exports = (RED: NodeAPI) => {
 
   RED.nodes.registerType('edge-camera', EdgeCamera, { credentials: { user: { type: 'text' }, password: { type: 'password' } } });
   registerRoutes(RED);
+  serveFfmpeg(RED);
   serveMetrics(RED);
 };
 

@@ -7,6 +7,7 @@ import type { Frame } from '../../core/message/frame';
 import type { Provenance } from '../../core/message/provenance';
 import { Backpressure } from '../common/backpressure';
 import { construct } from '../common/construct';
+import { serveFfmpeg } from '../common/ffmpeg';
 import { figuresOf } from '../common/figures';
 import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
@@ -55,6 +56,7 @@ module.exports = (RED: NodeAPI) => {
     RED.nodes.createNode(this, def);
     construct(this, () => startReplay(RED, this, parse(def)));
   });
+  serveFfmpeg(RED);
   serveMetrics(RED);
 };
 
