@@ -74,13 +74,12 @@ class FfmpegPiece {
   /** What it is, under which licence, and whether that is agreed to. */
   private async licence(offer: NonNullable<FfmpegReport['offer']>): Promise<void> {
     const { text: licence } = await getJson<{ text: string }>('edgeloom/ffmpeg/licence');
-    const shown = document.createElement('textarea');
-    shown.readOnly = true;
-    shown.value = licence;
-    shown.rows = 10;
+    const shown = document.createElement('pre');
+    shown.textContent = licence;
+    shown.tabIndex = 0;
+    shown.setAttribute('role', 'region');
     shown.setAttribute('aria-label', this.say('licence'));
-    shown.style.cssText =
-      'display: block; width: 100%; margin: 6px 0; font-family: monospace; font-size: 11px; resize: vertical;';
+    shown.style.cssText = 'max-height: 220px; margin: 6px 0; padding: 6px; overflow: auto; white-space: pre-wrap; font-size: 11px;';
     const megabytes = Math.round(offer.download / 1e6);
     this.show(
       false,
