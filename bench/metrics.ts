@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Node } from 'node-red';
 import { write } from '../core/metrics';
 import { figuresOf } from '../nodes/common/figures';
-import { measureAll } from '../nodes/common/metrics';
+import { measure } from '../nodes/common/metrics';
 import type { Bench } from './support/bench';
 import { quantile } from './support/statistics';
 
@@ -11,8 +11,9 @@ const ROUNDS = 300;
 
 /**
  * What a scrape costs the event loop with 100 nodes that all have a queue, pictures, errors of five codes and a connection, which
- * is more than any of them has: milliseconds of the one turn that looks at everything, and of the longest turn that writes. And
- * what counting costs each message.
+ * is more than any of them has: milliseconds of looking at everything, of looking and writing, and of the longest step between two
+ * of which the loop may turn (the route lets it when 1 ms has passed, so 1 ms more is the longest it is kept). And what counting
+ * costs a picture.
  */
 export default async function metrics(bench: Bench): Promise<void> {
   const nodes = Array.from({ length: NODES }, (_, index) => {
@@ -26,22 +27,30 @@ export default async function metrics(bench: Bench): Promise<void> {
     return { node, figures };
   });
   const looks: number[] = [];
-  const writes: number[] = [];
+  const slices: number[] = [];
+  const wholes: number[] = [];
   let bytes = 0;
   for (let round = 0; round < ROUNDS; round++) {
     await new Promise((resolve) => setImmediate(resolve));
     let since = performance.now();
-    const scrape = measureAll({ version: 'bench' });
-    looks.push(performance.now() - since);
     let longest = 0;
-    bytes = 0;
-    since = performance.now();
-    for (const text of write(scrape, 'prometheus')) {
-      bytes += Buffer.byteLength(text);
+    const slice = () => {
       longest = Math.max(longest, performance.now() - since);
       since = performance.now();
+    };
+    const started = since;
+    const steps = measure({ version: 'bench' });
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) slice();
+    slice();
+    looks.push(performance.now() - started);
+    bytes = 0;
+    for (const text of write(step.value, 'prometheus')) {
+      bytes += Buffer.byteLength(text);
+      slice();
     }
-    writes.push(longest);
+    slices.push(longest);
+    wholes.push(performance.now() - started);
   }
   const { figures } = nodes[0]!;
   const messages = 2_000_000;
@@ -56,9 +65,9 @@ export default async function metrics(bench: Bench): Promise<void> {
   const record = (measure: string, value: number, unit: string, target?: string) =>
     bench.record({ case: `${NODES}-nodes`, measure, value, unit, ...(target ? { target } : {}) });
   record('look_p50_ms', quantile(looks, 0.5), 'ms');
-  record('look_p99_ms', quantile(looks, 0.99), 'ms', '< 5');
-  record('write_p50_ms', quantile(writes, 0.5), 'ms');
-  record('write_p99_ms', quantile(writes, 0.99), 'ms', '< 5');
+  record('whole_p50_ms', quantile(wholes, 0.5), 'ms');
+  record('longest_slice_p50_ms', quantile(slices, 0.5), 'ms');
+  record('longest_slice_p99_ms', quantile(slices, 0.99), 'ms', '< 4');
   record('bytes', bytes, 'bytes');
   record('count_ns', counting, 'ns');
 }

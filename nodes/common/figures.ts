@@ -2,6 +2,7 @@ import type { Node } from 'node-red';
 import type { ConnectionStats } from '../../core/delivery/shared-connection';
 import type { ErrorCode } from '../../core/errors';
 import type { QueueStats } from '../../core/inference/queue';
+import { type WrittenLabels, writeLabels } from '../../core/metrics';
 import { oneLine } from '../../core/secrets';
 import { Rate } from './rate';
 
@@ -26,6 +27,14 @@ export class Figures {
   pictures: Pictures | undefined;
   /** An error that was not about one message, until the node is well again. */
   outage: { code: ErrorCode; since: number } | undefined;
+
+  private written: WrittenLabels | undefined;
+
+  /** Those of the node, which do not change while it stands. */
+  labels(node: Node): WrittenLabels {
+    this.written ??= writeLabels(labelsOf(node));
+    return this.written;
+  }
 
   countError(code: ErrorCode): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);

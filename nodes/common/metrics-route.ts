@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
-import { CONTENT_TYPES, formatFor, write } from '../../core/metrics';
+import { CONTENT_TYPES, type Format, formatFor, write } from '../../core/metrics';
 import { Attempts } from './attempts';
-import { measureAll } from './metrics';
+import { measure } from './metrics';
 
 const PATH = '/edgeloom/metrics';
 /** A shorter token could be guessed. */
@@ -79,17 +79,29 @@ async function send(request: IncomingMessage, response: ServerResponse, versions
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('Vary', 'Accept');
   try {
-    let since = performance.now();
-    for (const text of write(measureAll(versions), format)) {
-      response.write(text);
-      if (performance.now() - since < SLICE_MS) continue;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      since = performance.now();
-    }
+    for await (const text of inTurns(exposition(versions, format))) if (text) response.write(text);
     response.end();
   } catch (thrown) {
     // Half an answer must not look like a whole one.
     response.destroy(thrown as Error);
+  }
+}
+
+function* exposition(versions: Record<string, string>, format: Format): Generator<string | undefined> {
+  const steps = measure(versions);
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) yield undefined;
+  yield* write(step.value, format);
+}
+
+/** What a generator yields, with a turn of the event loop whenever it had the thread for so long. */
+async function* inTurns<T>(steps: Iterable<T>): AsyncGenerator<T> {
+  let since = performance.now();
+  for (const step of steps) {
+    yield step;
+    if (performance.now() - since < SLICE_MS) continue;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    since = performance.now();
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Node } from 'node-red';
 import { sharedHost } from '../../core/inference/host';
 import { heldBytes, memoryLimit } from '../../core/message/memory';
-import { EventLoopWatch, family, type Labels, Scrape } from '../../core/metrics';
-import { type Figures, labelsOf, liveFigures, type NodeState } from './figures';
+import { EventLoopWatch, family, type Labels, NO_LABELS, Scrape, writeLabels } from '../../core/metrics';
+import { type Figures, liveFigures, type NodeState } from './figures';
 
 const RECEIVED = family('counter', 'edgeloom_node_messages_received', 'Messages that reached the node');
 const SENT = family('counter', 'edgeloom_node_messages_sent', 'Messages that the node sent');
@@ -56,25 +56,31 @@ const STATES: readonly NodeState[] = ['running', 'waiting', 'failed', 'stopped']
 
 const eventLoop = new EventLoopWatch();
 
-/** Everything that the palette measures, as it is now. Labels come from nodes, codes and models, never from messages. */
-export function measureAll(versions: Labels): Scrape {
+/**
+ * Everything that the palette measures, in steps between which the event loop may turn; the last gives the whole. Labels come from
+ * nodes, codes and models, never from messages.
+ */
+export function* measure(versions: Labels): Generator<void, Scrape> {
   const scrape = new Scrape();
-  scrape.add(BUILD, versions, 1);
-  for (const [node, figures] of liveFigures()) measureNode(scrape, node, figures);
+  scrape.add(BUILD, writeLabels(versions), 1);
+  for (const [node, figures] of liveFigures()) {
+    measureNode(scrape, node, figures);
+    yield;
+  }
   measureInference(scrape);
-  scrape.add(HELD, {}, heldBytes());
-  scrape.add(HELD_LIMIT, {}, memoryLimit());
+  scrape.add(HELD, NO_LABELS, heldBytes());
+  scrape.add(HELD_LIMIT, NO_LABELS, memoryLimit());
   measureProcess(scrape);
   return scrape;
 }
 
 function measureNode(scrape: Scrape, node: Node, figures: Figures): void {
-  const labels = labelsOf(node);
+  const labels = figures.labels(node);
   scrape.add(RECEIVED, labels, figures.received);
   scrape.add(SENT, labels, figures.sent);
-  for (const [code, count] of figures.errors) scrape.add(ERRORS, { ...labels, code }, count);
+  for (const [code, count] of figures.errors) scrape.add(ERRORS, writeLabels({ code }, labels), count);
   if (figures.state) {
-    for (const state of STATES) scrape.add(STATE, { ...labels, state }, state === figures.state ? 1 : 0);
+    for (const state of STATES) scrape.add(STATE, writeLabels({ state }, labels), state === figures.state ? 1 : 0);
   }
   const queue = figures.queue?.();
   if (queue) {
@@ -104,8 +110,9 @@ function measureNode(scrape: Scrape, node: Node, figures: Figures): void {
 /** Sessions of one model that differ only in their options are one series: what they did is summed. */
 function measureInference(scrape: Scrape): void {
   for (const { name, sha256, info, leases, ...session } of sharedHost().stats().sessions) {
-    const labels = { model: name, backend: info.backend, placement: info.placement };
-    scrape.add(SESSION, { ...labels, sha256, engine: info.engineVersion, threads: String(info.threads) }, 1);
+    const labels = writeLabels({ model: name, backend: info.backend, placement: info.placement });
+    const details = { sha256, engine: info.engineVersion, threads: String(info.threads) };
+    scrape.add(SESSION, writeLabels(details, labels), 1);
     scrape.add(SESSIONS, labels, 1);
     scrape.add(USERS, labels, leases);
     scrape.add(RUNS_WAITING, labels, session.waiting);
@@ -121,15 +128,15 @@ function measureInference(scrape: Scrape): void {
 function measureProcess(scrape: Scrape): void {
   const delay = eventLoop.read();
   if (delay) {
-    scrape.add(DELAY_P50, {}, delay.p50);
-    scrape.add(DELAY_P99, {}, delay.p99);
-    scrape.add(DELAY_LONGEST, {}, delay.longest);
+    scrape.add(DELAY_P50, NO_LABELS, delay.p50);
+    scrape.add(DELAY_P99, NO_LABELS, delay.p99);
+    scrape.add(DELAY_LONGEST, NO_LABELS, delay.longest);
   }
   const { rss, heapUsed, external } = process.memoryUsage();
-  scrape.add(RESIDENT, {}, rss);
-  scrape.add(HEAP, {}, heapUsed);
-  scrape.add(EXTERNAL, {}, external);
+  scrape.add(RESIDENT, NO_LABELS, rss);
+  scrape.add(HEAP, NO_LABELS, heapUsed);
+  scrape.add(EXTERNAL, NO_LABELS, external);
   const { user, system } = process.cpuUsage();
-  scrape.add(CPU, {}, (user + system) / 1e6);
-  scrape.add(START, {}, performance.timeOrigin / 1000);
+  scrape.add(CPU, NO_LABELS, (user + system) / 1e6);
+  scrape.add(START, NO_LABELS, performance.timeOrigin / 1000);
 }

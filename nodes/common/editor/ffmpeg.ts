@@ -79,7 +79,8 @@ class FfmpegPiece {
     shown.tabIndex = 0;
     shown.setAttribute('role', 'region');
     shown.setAttribute('aria-label', this.say('licence'));
-    shown.style.cssText = 'max-height: 220px; margin: 6px 0; padding: 6px; overflow: auto; white-space: pre-wrap; font-size: 11px;';
+    shown.style.cssText =
+      'max-height: 220px; margin: 6px 0; padding: 6px; overflow: auto; white-space: pre-wrap; font-size: 11px;';
     const megabytes = Math.round(offer.download / 1e6);
     this.show(
       false,
