@@ -19,14 +19,14 @@ export function writeLabels(labels: Labels, before = NO_LABELS): WrittenLabels {
   return text as WrittenLabels;
 }
 
-/** What is measured at one moment, family by family. A series is there once: what is added to it again is summed. */
+/** What is measured at one moment, family by family. A series is there once: what is added to it again is summed (but an info is 1). */
 export class Scrape {
   private readonly families = new Map<Family, Map<WrittenLabels, number | Histogram>>();
 
   add(family: Family, labels: WrittenLabels, value: number): void {
     const series = this.seriesOf(family);
     const known = series.get(labels);
-    series.set(labels, typeof known === 'number' ? known + value : value);
+    series.set(labels, typeof known === 'number' && family.type !== 'info' ? known + value : value);
   }
 
   addHistogram(family: Family, labels: WrittenLabels, value: Histogram): void {

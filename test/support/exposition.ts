@@ -61,6 +61,7 @@ export function readExposition(text: string, format: 'prometheus' | 'openmetrics
     const key = `${name} ${JSON.stringify(Object.entries(labels).sort())}`;
     if (series.has(key)) fail('a series twice');
     series.add(key);
+    if (name.endsWith('_info') && value !== 1) fail('an info that is not 1');
     of[1].samples.push({ name, labels, value });
   }
   for (const [name, family] of families) if (family.type === 'histogram') checkHistogram(name, family);

@@ -70,6 +70,7 @@ describe('the text of a scrape', () => {
     twice.add(MESSAGES, writeLabels({ name: HOSTILE }), 4);
     const histogram = new Histogram([0.001, 1, 10]);
     histogram.observe(0.5);
+    twice.add(BUILD, writeLabels({ version: '1.2.3' }), 1);
     twice.addHistogram(RUN, writeLabels({ model: 'm' }), histogram);
     const read = readExposition([...write(twice, 'prometheus')].join(''), 'prometheus');
     expect(valueIn(read, 'test_messages_total', { name: HOSTILE })).toBe(7);
