@@ -76,8 +76,11 @@ export function* measure(versions: Labels): Generator<void, Scrape> {
 
 function measureNode(scrape: Scrape, node: Node, figures: Figures): void {
   const labels = figures.labels(node);
-  scrape.add(RECEIVED, labels, figures.received);
-  scrape.add(SENT, labels, figures.sent);
+  // A config node has no wires.
+  if (!figures.connection) {
+    scrape.add(RECEIVED, labels, figures.received);
+    scrape.add(SENT, labels, figures.sent);
+  }
   for (const [code, count] of figures.errors) scrape.add(ERRORS, writeLabels({ code }, labels), count);
   if (figures.state) {
     for (const state of STATES) scrape.add(STATE, writeLabels({ state }, labels), state === figures.state ? 1 : 0);
