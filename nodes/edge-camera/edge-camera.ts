@@ -6,6 +6,7 @@ import type { Provenance } from '../../core/message/provenance';
 import { construct } from '../common/construct';
 import { serveFfmpeg } from '../common/ffmpeg';
 import { figuresOf } from '../common/figures';
+import { logEvent } from '../common/log';
 import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
@@ -47,6 +48,7 @@ function startCamera(node: Node, config: CameraConfig): void {
         node.send(messageOf(picture) as NodeMessage);
         rate.count();
         figuresOf(node).countPicture();
+        if (sequence === 1) logEvent(node, 'connected', `${picture.frame.width} × ${picture.frame.height}`);
         status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
       },
       // While it waits for the next try, the error stays to be read.

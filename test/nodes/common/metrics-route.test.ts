@@ -29,12 +29,12 @@ describe('the route of the metrics', () => {
   });
 
   it('is made once, whatever loads first, and answered by the code that was loaded last', () => {
-    const { RED, answers } = runtime({ edgeloom: { metricsToken: 'the token of the old code' } });
+    const { RED, answers } = runtime({ edgeloom: { metricsToken: 'the-token-of-the-old-code' } });
     for (const type of nodeTypes()) require(join(ROOT, 'dist', 'nodes', type, `${type}.js`))(RED);
     expect(answers()).toHaveLength(1);
     // As after an update of the palette: the same web server, new modules.
     jest.isolateModules(() => {
-      const settings = { edgeloom: { metricsToken: 'the token of the new code' } };
+      const settings = { edgeloom: { metricsToken: 'the-token-of-the-new-code' } };
       require('../../../nodes/common/metrics-route').serveMetrics({ ...RED, settings });
     });
     expect(answers()).toHaveLength(1);
@@ -43,7 +43,7 @@ describe('the route of the metrics', () => {
       answers()[0]!({ headers: { authorization: `Bearer ${token}` }, socket: {} }, response, () => {});
       return response.statusCode;
     };
-    expect([statusFor('the token of the new code'), statusFor('the token of the old code')]).toEqual([200, 401]);
+    expect([statusFor('the-token-of-the-new-code'), statusFor('the-token-of-the-old-code')]).toEqual([200, 401]);
   });
 
   it.each([

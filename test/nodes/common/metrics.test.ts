@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { plain } from '../../core/media/pictures';
 import { COLOURS, colourDetector } from '../../core/task/models';
 import { freePort, Mosquitto } from '../../support/broker';
 import { readExposition, valueIn } from '../../support/exposition';
-import { describeWith } from '../../support/needs';
+import { describeWith, ROOT } from '../../support/needs';
 import { type FlowNode, NodeRed, VERSIONS } from '../../support/node-red';
 
 const TOKEN = 'a-token-of-this-test-0123456789';
@@ -104,6 +104,11 @@ describe.each(VERSIONS)('metrics in Node-RED $name', (version) => {
       expect(format).toBe('openmetrics');
       expect(read.get('edgeloom_inference_run_seconds')).toMatchObject({ type: 'histogram', unit: 'seconds' });
       expect(text).not.toMatch(/secret|a-token/);
+      const page = readFileSync(join(ROOT, 'docs', 'metrics.md'), 'utf8');
+      const names = [...read.values()].flatMap(({ samples }) =>
+        samples.map(({ name }) => name.replace(/_(bucket|sum|count)$/, '')),
+      );
+      expect([...new Set(names)].filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
     }, 30_000);
 
     it('are the same series after redeploys, and none once the nodes are gone', async () => {
