@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Node } from 'node-red';
 import { EdgeError } from '../../../core/errors';
+import { watchQueue } from '../../../nodes/common/drops';
 import { logError, logEvent } from '../../../nodes/common/log';
 import { plain } from '../../core/media/pictures';
 import { COLOURS, colourDetector } from '../../core/task/models';
@@ -156,6 +157,23 @@ describe('what repeats', () => {
     expect(jest.getTimerCount()).toBe(0);
     error();
     expect(lines.at(-1)).toBe('error EDGE_QUEUE_FULL: The queue is full: 10 wait already');
+  });
+
+  it('says now and then how much a queue let go, and nothing when it let nothing go', () => {
+    const { node, lines } = speaker();
+    const stats = { in: 0, out: 0, dropped: 0, failed: 0, waiting: 0, running: 0, oldestMs: 0 };
+    watchQueue(node, () => ({ ...stats }));
+    Object.assign(stats, { in: 6000, out: 2000, dropped: 4000 });
+    jest.advanceTimersByTime(10 * 60_000);
+    jest.advanceTimersByTime(30 * 60_000);
+    Object.assign(stats, { in: 6100, out: 2090, dropped: 4010 });
+    jest.advanceTimersByTime(10 * 60_000);
+    expect(lines).toEqual([
+      'log dropped: 4000 of 6000 messages in the last 10 minutes',
+      'log dropped: 10 of 100 messages in the last 10 minutes',
+    ]);
+    node.emit('close');
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('leaves no timer behind a node that is closed', () => {

@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { plain } from '../../core/media/pictures';
@@ -6,7 +8,7 @@ import { COLOURS, colourDetector } from '../../core/task/models';
 import { freePort, Mosquitto } from '../../support/broker';
 import { readExposition, valueIn } from '../../support/exposition';
 import { describeWith, ROOT } from '../../support/needs';
-import { type FlowNode, NodeRed, VERSIONS } from '../../support/node-red';
+import { type FlowNode, NodeRed, PALETTE, VERSIONS } from '../../support/node-red';
 
 const TOKEN = 'a-token-of-this-test-0123456789';
 const PATH = 'edgeloom/metrics';
@@ -110,6 +112,54 @@ describe.each(VERSIONS)('metrics in Node-RED $name', (version) => {
       );
       expect([...new Set(names)].filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
     }, 30_000);
+
+    it('say of a camera how many pictures came, how old the last is, and how often it came back', async () => {
+      let up = true;
+      const jpeg = await plain(40, 20, '#f00').jpeg().toBuffer();
+      const camera = createServer((_request, response) => {
+        if (up) response.writeHead(200, { 'content-type': 'image/jpeg' }).end(jpeg);
+        else response.writeHead(503).end();
+      });
+      await new Promise<void>((resolve) => camera.listen(0, '127.0.0.1', resolve));
+      try {
+        const { port } = camera.address() as AddressInfo;
+        const url = `http://127.0.0.1:${port}/snap.jpg`;
+        const settings = { url, kind: 'snapshot', framesPerSecond: '20', start: 'deploy', wires: [['preview']] };
+        await nodeRed.deploy([
+          tab,
+          at({ id: 'camera', type: 'edge-camera', name: 'gate', ...settings }),
+          at({ id: 'preview', type: 'edge-preview' }),
+        ]);
+        const labels = { id: 'camera', type: 'edge-camera', name: 'gate' };
+        const read = await scraped(nodeRed, 'edgeloom_source_frames_total', labels, (value) => value >= 5);
+        expect(valueIn(read, 'edgeloom_source_frames_per_second', labels)).toBeGreaterThan(0);
+        expect(valueIn(read, 'edgeloom_source_reconnects_total', labels)).toBe(0);
+        expect(valueIn(read, 'edgeloom_node_messages_received_total', { id: 'preview' })).toBeGreaterThanOrEqual(5);
+        up = false;
+        await scraped(nodeRed, 'edgeloom_node_state', { ...labels, state: 'failed' }, (value) => value === 1);
+        await scraped(nodeRed, 'edgeloom_source_frame_age_seconds', labels, (value) => value > 0.2);
+        up = true;
+        await scraped(nodeRed, 'edgeloom_source_reconnects_total', labels, (value) => value >= 1);
+        await scraped(nodeRed, 'edgeloom_node_state', { ...labels, state: 'running' }, (value) => value === 1);
+      } finally {
+        camera.closeAllConnections();
+        await new Promise((resolve) => camera.close(resolve));
+      }
+    }, 90_000);
+
+    it('are served on while the palette is switched off and after it is on again', async () => {
+      await nodeRed.deploy([tab]);
+      for (const enabled of [false, true]) {
+        const body = { enabled };
+        const response = await nodeRed.request('PUT', `nodes/${PALETTE}`, { body });
+        expect(response.status).toBe(200);
+        const { read } = await scrape(nodeRed);
+        expect(read.has('edgeloom_build_info')).toBe(true);
+      }
+      await nodeRed.deploy(flow());
+      await push('bad');
+      await scraped(nodeRed, 'edgeloom_node_errors_total', { id: 'infer' }, (value) => value === 1);
+    }, 60_000);
 
     it('are the same series after redeploys, and none once the nodes are gone', async () => {
       await nodeRed.deploy(flow());
