@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,25 +6,34 @@ import { ROOT } from '../support/needs';
 
 type Outcome = [fullName: string, status: 'passed' | 'failed' | 'pending' | 'todo'];
 
+type Report = Record<string, Outcome[]>;
+
+function write(path: string, report: Report): string {
+  const testResults = Object.entries(report).map(([file, outcomes]) => ({
+    name: `/clone/${file}`,
+    message: '',
+    assertionResults: outcomes.map(([fullName, status]) => ({ fullName, status })),
+  }));
+  writeFileSync(path, JSON.stringify({ testResults }));
+  return path;
+}
+
+function summary(parameters: string[], options: Partial<SpawnSyncOptionsWithStringEncoding> = {}) {
+  return spawnSync(process.execPath, [join(ROOT, 'scripts', 'test-summary.mjs'), ...parameters], {
+    encoding: 'utf8',
+    ...options,
+  });
+}
+
 /** The gate's verdict on a Jest report: tests by file; `files` are those of the repository. */
-function judge(report: Record<string, Outcome[]> | undefined, files: string[], required = 'chromium') {
+function judge(report: Report | undefined, files: string[], required = 'chromium', again?: Report) {
   const folder = mkdtempSync(join(tmpdir(), 'edgeloom-summary-'));
   try {
-    const testResults = Object.entries(report ?? {}).map(([file, outcomes]) => ({
-      name: `/clone/${file}`,
-      message: '',
-      assertionResults: outcomes.map(([fullName, status]) => ({ fullName, status })),
-    }));
-    if (report) writeFileSync(join(folder, 'jest.json'), JSON.stringify({ testResults }));
-    const { status, stdout } = spawnSync(
-      process.execPath,
-      [join(ROOT, 'scripts', 'test-summary.mjs'), join(folder, 'jest.json')],
-      {
-        input: `${files.join('\n')}\n`,
-        encoding: 'utf8',
-        env: { ...process.env, EDGELOOM_REQUIRE: required },
-      },
-    );
+    const reports = [report, again].map((each, index) => each && write(join(folder, `${index}.json`), each));
+    const { status, stdout } = summary([reports[0] ?? join(folder, 'absent.json'), ...(reports[1] ? [reports[1]] : [])], {
+      input: `${files.join('\n')}\n`,
+      env: { ...process.env, EDGELOOM_REQUIRE: required },
+    });
     const lines = stdout.trim().split('\n');
     return { passes: status === 0, last: lines.at(-1), faults: lines.slice(0, -1) };
   } finally {
@@ -93,5 +102,29 @@ describe('the verdict of the gate', () => {
         [A],
       ).passes,
     ).toBe(false);
+  });
+
+  it('takes the verdict of a second run, and names what passed only then', () => {
+    const right: Outcome = ['is right', 'passed'];
+    const first: Report = { [A]: [right, ['is late', 'failed']], 'test/b.test.ts': [['stays', 'passed']] };
+    const files = [A, 'test/b.test.ts'];
+    expect(judge(first, files, 'chromium', { [A]: [right, ['is late', 'passed']] })).toEqual({
+      passes: true,
+      last: '3 passed, 0 failed, 0 skipped',
+      faults: ['unsteady, passed only at the second run: is late'],
+    });
+    expect(judge(first, files, 'chromium', { [A]: [right, ['is late', 'failed']] }).passes).toBe(false);
+    // A second run that did not reach the test is no pardon.
+    expect(judge(first, files, 'chromium', { [A]: [right] }).faults).toEqual(['did not run again: is late']);
+  });
+
+  it('lists the files with a failed test', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'edgeloom-summary-'));
+    const report = write(join(folder, 'jest.json'), {
+      [A]: [['is wrong', 'failed']],
+      'test/b.test.ts': [['is right', 'passed']],
+    });
+    expect(summary(['--failed', report]).stdout).toBe(`/clone/${A}\n`);
+    rmSync(folder, { recursive: true });
   });
 });

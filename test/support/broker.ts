@@ -166,9 +166,9 @@ export function makeCertificates(): { folder: string; path(name: string): string
 }
 
 /** Waits until it holds; there is no other way to see what another process did. */
-export async function until(holds: () => boolean, what: string, milliseconds = 20_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, milliseconds = 20_000): Promise<void> {
   const end = Date.now() + milliseconds;
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > end) throw new Error(`not in ${milliseconds} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
