@@ -8,16 +8,20 @@ export const HIDDEN = '***';
 /** Names of parameters and headers whose value is nobody's business. */
 const SECRET_NAME = /pass|pwd|pw$|token|secret|key|auth|sid|session|user|usr|login|signature|sig$|cookie/i;
 
+/** `user=admin&password=` in the path, as cameras of many names have it. */
+const SECRET_IN_PATH = /((?:pass(?:word)?|passwd|pwd|user(?:name)?|usr|token|auth|key)=)[^&/?;]*/gi;
+
 /** Longest text that is looked through: what is said of an error fits in it, and a hostile one costs no time. */
 const MOST_TEXT = 16_384;
 /** Errors inside errors that are followed. */
 const DEEPEST_CAUSE = 5;
 
-/** An address as it may be shown: no user name, no password, also not in its parameters. */
+/** An address as it may be shown: no user name, no password, also not in its path and parameters. */
 export function maskUrl(url: URL): string {
   const shown = new URL(url);
   shown.username = '';
   shown.password = '';
+  shown.pathname = shown.pathname.replace(SECRET_IN_PATH, `$1${HIDDEN}`);
   for (const name of [...shown.searchParams.keys()]) {
     if (SECRET_NAME.test(name)) shown.searchParams.set(name, HIDDEN);
   }
@@ -38,7 +42,7 @@ export function maskText(text: string, known: readonly string[] = []): string {
     shown
       // What stands before the last @ of an address's first part; a password may hold an @ and a slash of its own.
       .replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>]*@/gi, `$1${HIDDEN}@`)
-      .replace(/([?&;])([\w.[\]%-]{1,64})=([^&;#\s"'<>]*)/g, (whole, mark: string, name: string) =>
+      .replace(/([?&;/])([\w.[\]%-]{1,64})=([^&;#\s"'<>]*)/g, (whole, mark: string, name: string) =>
         SECRET_NAME.test(name) ? `${mark}${name}=${HIDDEN}` : whole,
       )
       .replace(/\b(Digest)\s+\w+="[^"\n]*"(?:,\s*\w+=(?:"[^"\n]*"|[\w-]+))*/gi, `$1 ${HIDDEN}`)

@@ -3,6 +3,8 @@ import { maskError, maskText, maskUrl, oneLine } from '../../core/secrets';
 describe('an address', () => {
   it('loses its user name, its password and the secrets of its parameters', () => {
     expect(maskUrl(new URL('http://a:b@c/?pwd=1&token=2&res=3'))).toBe('http://c/?pwd=***&token=***&res=3');
+    const inPath = new URL('rtsp://10.0.0.9:554/user=admin&password=hunter22&channel=1');
+    expect(maskUrl(inPath)).toBe('rtsp://10.0.0.9:554/user=***&password=***&channel=1');
   });
 });
 
@@ -16,6 +18,7 @@ describe('a text', () => {
       '[rtsp @ 0x55] method DESCRIBE failed: 401 for rtsp://***@cam/',
     ],
     ['GET /snap.cgi?user=admin&pwd=hunter22&ch=1 gave 401', 'GET /snap.cgi?user=***&pwd=***&ch=1 gave 401'],
+    ['rtsp://10.0.0.9/user=admin&password=hunter22&channel=1 failed', 'rtsp://10.0.0.9/user=***&password=***&channel=1 failed'],
     ['Authorization: Bearer abc.def-ghi_jkl=', 'Authorization: Bearer ***'],
     ['authorization: Basic YWRtaW46aHVudGVyMjI=', 'authorization: Basic ***'],
     ['Digest username="admin", realm="cam", nonce="hunter22", uri="/", response="0a4f113b"', 'Digest ***'],
