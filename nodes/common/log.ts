@@ -13,6 +13,7 @@ const EVENTS = {
   'model kept': 'warn',
   restarted: 'warn',
   dropped: 'log',
+  note: 'warn',
 } as const;
 
 export type LogEvent = keyof typeof EVENTS;

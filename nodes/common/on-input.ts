@@ -1,6 +1,7 @@
 import type { Node, NodeMessageInFlow } from 'node-red';
 import { asEdgeError } from '../../core/errors';
 import { figuresOf } from './figures';
+import { logEvent } from './log';
 import { reportError } from './report';
 
 /** A message as it reaches a node: anything may be on it, nothing is trusted. */
@@ -35,7 +36,7 @@ export function onClose(node: Node, release: (removed: boolean) => void | Promis
   node.on('close', (removed: boolean, done: () => void) => {
     Promise.resolve()
       .then(() => release(removed))
-      .catch((thrown: unknown) => node.warn(asEdgeError(thrown).message))
+      .catch((thrown: unknown) => logEvent(node, 'note', asEdgeError(thrown).message))
       .finally(done);
   });
 }

@@ -41,7 +41,7 @@ module.exports = (RED: NodeAPI) => {
           );
       const model = owned ?? modelProvider(RED.nodes.getNode(config.model));
       const forget = model.onState((state) => showState(this, state));
-      const runner = new Runner(model, options, queue, (sentence) => this.warn(sentence));
+      const runner = new Runner(model, options, queue, (sentence) => logEvent(this, 'note', sentence));
       watchQueue(this, () => runner.stats());
       const rate = new Rate();
 
