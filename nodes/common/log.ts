@@ -24,7 +24,8 @@ export function logEvent(node: Node, event: LogEvent, reason: string): void {
   const level = EVENTS[event];
   seldom(
     node,
-    event,
+    // Two notes are two things.
+    event === 'note' ? `${event}: ${reason}` : event,
     () => writeLine(node, level, `${event}: ${reason}`),
     (times) => writeLine(node, level, `${event}: ${again(times)}`),
   );

@@ -185,6 +185,12 @@ describe('what repeats', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('is the same only where it says the same, of notes', () => {
+    const { node, lines } = speaker();
+    for (const note of ['no labels', 'no licence', 'no labels']) logEvent(node, 'note', note);
+    expect(lines).toEqual(['warn note: no labels', 'warn note: no licence']);
+  });
+
   it("hides the node's own password, whoever repeats it", () => {
     const { node, lines } = speaker();
     Object.assign(node, { credentials: { user: 'admin', password: PASSWORD } });
