@@ -43,7 +43,7 @@ await build({
   logLevel: 'warning',
 });
 
-// onnx-buf is an ES module only: bundled, so that what is shipped is CommonJS throughout.
+// onnx-buf is an ES module only: bundled, so that what is shipped is CommonJS throughout and nobody installs it (NOTICE names it).
 await build({
   entryPoints: [join(root, 'core', 'model', 'onnx', 'protobuf.ts')],
   outfile: join(dist, 'core', 'model', 'onnx', 'protobuf.js'),

@@ -14,7 +14,7 @@ export default {
     ],
   },
   resolver: '<rootDir>/test/support/resolver.cjs',
-  testTimeout: 30_000,
+  testTimeout: 90_000,
   collectCoverageFrom: ['dist/core/**/*.js', 'dist/nodes/**/*.js'],
   coverageProvider: 'v8',
   coverageReporters: ['text-summary', 'lcovonly'],

@@ -46,6 +46,7 @@ export default async function (bench: Bench): Promise<void> {
         (models.find(({ ms }) => ms >= from && ms <= to)?.path ?? (await madeUp(folder, name, from, sizes)));
       bench.note(`case ${name}: ${path}`);
       await compare(bench, host, { name, path, ...target, rounds, idle });
+      if (name !== '5ms-float') await priceOfProcess(bench, host, { name: `process-${name}`, path, rounds, idle });
     }
     const tiny = join(folder, 'tiny.onnx');
     writeFileSync(tiny, denseModel(64, 16));
@@ -106,6 +107,37 @@ async function compare(bench: Bench, host: InferenceHost, { name, path, atLeast,
   await same.release();
   await defaults.release();
   await lease.release();
+}
+
+/** What a process of its own costs beside a thread, both in turns; the event loop's delay while the process is saturated. */
+async function priceOfProcess(bench: Bench, host: InferenceHost, { name, path, rounds, idle }: Case): Promise<void> {
+  const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+  const worker = await host.acquire({ path, sha256, placement: 'worker' });
+  const child = await host.acquire({ path, sha256, placement: 'process' });
+  const feeds = feedsOf(worker);
+  const bytes = Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0);
+  const single: number[] = [];
+  const saturated: number[] = [];
+  const more: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const workerOne = await perRun(() => worker.run(feeds), 1);
+    const childOne = await perRun(() => child.run(feeds), 1);
+    const workerMany = await perRun(() => worker.run(feeds), IN_FLIGHT);
+    const childMany = await perRun(() => child.run(feeds), IN_FLIGHT);
+    if (round < 0) continue;
+    single.push(workerOne / childOne);
+    saturated.push(workerMany / childMany);
+    more.push(childMany - workerMany);
+  }
+  bench.note(
+    `  in a process ${median(more).toFixed(3)} ms a run more than in a thread, ${(bytes / 1e6).toFixed(2)} MB of inputs`,
+  );
+  bench.record({ case: name, measure: 'worker_ratio', value: median(saturated), unit: 'ratio' });
+  bench.record({ case: name, measure: 'worker_ratio_one_at_a_time', value: median(single), unit: 'ratio' });
+  const busy = await eventLoopP99(() => during(3000, () => child.run(feeds), IN_FLIGHT));
+  bench.record({ case: name, measure: 'event_loop_p99_ms', value: Math.max(0, busy - idle), unit: 'ms', target: '< 5' });
+  await worker.release();
+  await child.release();
 }
 
 /** Milliseconds of one of many runs, `inFlight` of them on their way at any time. */

@@ -43,6 +43,9 @@ export const ERRORS = {
   EDGE_RUNTIME_MISSING: 'The inference runtime is not installed',
   EDGE_RUNTIME_FAILED: 'The inference runtime reported an error',
   EDGE_WORKER_EXITED: 'The inference worker ended unexpectedly',
+  EDGE_MODEL_CRASHED: 'The inference engine crashed on the model',
+  EDGE_MODEL_TIMEOUT: 'The model did not come to an end in time',
+  EDGE_MODEL_MEMORY: 'The model took more memory than it may',
   EDGE_SESSION_CLOSED: 'The model was closed while the message waited',
   EDGE_QUEUE_FULL: 'The queue is full',
   EDGE_SHARP_MISSING: 'The image library sharp is not installed',
@@ -60,6 +63,8 @@ export const ERRORS = {
   EDGE_PUBLISH_PAYLOAD: 'The payload cannot be published',
   EDGE_PUBLISH_TIMEOUT: 'The broker did not acknowledge in time',
   EDGE_PUBLISH_FAILED: 'The broker did not accept the message',
+  // vision
+  EDGE_ZONE_SHAPE: 'A zone or line cannot be used as it is drawn',
   // settings and everything else
   EDGE_SETTING: 'A setting is not valid',
   EDGE_INTERNAL: 'An unexpected error inside the palette',

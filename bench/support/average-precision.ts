@@ -1,4 +1,7 @@
 import type { Box } from '../../core/message/results';
+import { intersectionOverUnion } from '../../core/vision/box';
+
+export { intersectionOverUnion };
 
 /** One object in one picture, as annotated. Boxes in pixels. */
 export interface GroundTruth {
@@ -42,14 +45,6 @@ export function averagePrecision(truth: readonly GroundTruth[], found: readonly 
   }
   const classes = truthByClass.size;
   return classes === 0 ? { ap: 0, ap50: 0, classes } : { ap: sum / classes, ap50: sum50 / classes, classes };
-}
-
-export function intersectionOverUnion(a: Box, b: Box): number {
-  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
-  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const shared = width * height;
-  return shared / (a.width * a.height + b.width * b.height - shared);
 }
 
 /** @param detections of one class, best first. */

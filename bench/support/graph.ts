@@ -31,6 +31,8 @@ export interface GraphNode {
   inputs: readonly string[];
   outputs: readonly string[];
   integers?: Readonly<Record<string, number | readonly number[]>>;
+  /** Bodies of loops and branches. */
+  graphs?: Readonly<Record<string, Graph>>;
 }
 
 export interface Constant {
@@ -49,19 +51,7 @@ export interface Graph {
 }
 
 export function onnxModel(graph: Graph, opset = 17): Uint8Array {
-  return message(
-    varint(1, 8),
-    text(2, 'edgeloom-tests'),
-    nested(
-      7,
-      ...graph.nodes.map((node) => nested(1, ...nodeFields(node))),
-      text(2, 'graph'),
-      ...(graph.constants ?? []).map((constant) => nested(5, ...constantFields(constant))),
-      ...graph.inputs.map((value) => nested(11, ...valueFields(value))),
-      ...graph.outputs.map((value) => nested(12, ...valueFields(value))),
-    ),
-    nested(8, varint(2, opset)),
-  );
+  return message(varint(1, 8), text(2, 'edgeloom-tests'), nested(7, ...graphFields(graph)), nested(8, varint(2, opset)));
 }
 
 /**
@@ -117,6 +107,53 @@ export function denseModel(width: number, hidden: number, batch: number | string
   });
 }
 
+/**
+ * Adds `x` [1] to itself as many times as `times` int64 [1] says: none for the zeros on which a model is tried, for ever for a large
+ * number. Output `y` float32 [1].
+ */
+export function loopModel(): Uint8Array {
+  const body: Graph = {
+    inputs: [
+      { name: 'turn', type: 'int64', shape: [] },
+      { name: 'before', type: 'bool', shape: [] },
+      { name: 'sum', shape: [1] },
+    ],
+    outputs: [
+      { name: 'after', type: 'bool', shape: [] },
+      { name: 'more', shape: [1] },
+    ],
+    nodes: [
+      { operator: 'Identity', inputs: ['before'], outputs: ['after'] },
+      { operator: 'Add', inputs: ['sum', 'x'], outputs: ['more'] },
+    ],
+  };
+  return onnxModel({
+    inputs: [
+      { name: 'times', type: 'int64', shape: [1] },
+      { name: 'x', shape: [1] },
+    ],
+    outputs: [{ name: 'y', shape: [1] }],
+    nodes: [
+      { operator: 'Squeeze', inputs: ['times', 'axis'], outputs: ['count'] },
+      { operator: 'Loop', inputs: ['count', '', 'x'], outputs: ['y'], graphs: { body } },
+    ],
+    constants: [{ name: 'axis', shape: [1], values: BigInt64Array.of(0n) }],
+  });
+}
+
+/** Fills as many float32 values as `count` int64 [1] says with ones, and gives their mean: `y` [1]. */
+export function memoryModel(): Uint8Array {
+  return onnxModel({
+    inputs: [{ name: 'count', type: 'int64', shape: [1] }],
+    outputs: [{ name: 'y', shape: [1] }],
+    nodes: [
+      { operator: 'Expand', inputs: ['one', 'count'], outputs: ['many'] },
+      { operator: 'ReduceMean', inputs: ['many'], outputs: ['y'] },
+    ],
+    constants: [{ name: 'one', shape: [1], values: Float32Array.of(1) }],
+  });
+}
+
 /** A seeded generator of numbers from 0 to 1 (mulberry32). */
 export function mulberry(seed: number): () => number {
   let state = seed >>> 0;
@@ -128,6 +165,16 @@ export function mulberry(seed: number): () => number {
   };
 }
 
+function graphFields(graph: Graph): Uint8Array[] {
+  return [
+    ...graph.nodes.map((node) => nested(1, ...nodeFields(node))),
+    text(2, 'graph'),
+    ...(graph.constants ?? []).map((constant) => nested(5, ...constantFields(constant))),
+    ...graph.inputs.map((value) => nested(11, ...valueFields(value))),
+    ...graph.outputs.map((value) => nested(12, ...valueFields(value))),
+  ];
+}
+
 function nodeFields(node: GraphNode): Uint8Array[] {
   return [
     ...node.inputs.map((name) => text(1, name)),
@@ -137,6 +184,9 @@ function nodeFields(node: GraphNode): Uint8Array[] {
       typeof value === 'number'
         ? nested(5, text(1, name), varint(3, value), varint(20, 2))
         : nested(5, text(1, name), ...value.map((each) => varint(8, each)), varint(20, 7)),
+    ),
+    ...Object.entries(node.graphs ?? {}).map(([name, graph]) =>
+      nested(5, text(1, name), nested(6, ...graphFields(graph)), varint(20, 5)),
     ),
   ];
 }

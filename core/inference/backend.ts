@@ -22,6 +22,8 @@ export interface BackendSession {
 /** An inference engine. One file in backends/ each; the worker loads it by `id`, so that a missing one costs only its users. */
 export interface Backend {
   readonly id: string;
+  /** Version of the engine that would be loaded, without loading it: what was found out with another one counts no more. */
+  installedVersion?(): string | undefined;
   /** Version of the engine. @throws EDGE_RUNTIME_MISSING with the command that installs it. */
   load(): Promise<{ version: string }>;
   /** @throws EDGE_MODEL_INVALID, EDGE_MODEL_UNSUPPORTED, EDGE_MODEL_EXTERNAL_DATA */

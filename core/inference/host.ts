@@ -2,7 +2,9 @@ import { EdgeError } from '../errors';
 import { Histogram } from '../metrics';
 import type { SessionOptions, Tensors } from './backend';
 import { DEFAULT_BACKEND } from './backends';
+import type { Limits } from './limits';
 import { openSession } from './placement';
+import { hungThreads } from './placement/thread';
 import type { RunResult, Session, SessionInfo, SessionStats } from './session';
 import { within } from './within';
 
@@ -15,8 +17,14 @@ export interface SessionSpec {
   sha256: string;
   backend?: string;
   /** `auto` measures the model and takes `main` only for one under 0.3 ms. */
-  placement?: 'auto' | 'worker' | 'main';
+  placement?: 'auto' | 'worker' | 'main' | 'process';
   options?: SessionOptions;
+  /** Where they are not this machine's own. */
+  limits?: Partial<Limits>;
+  /** The folder in which it is written down how models did here; without one it is remembered until Node-RED ends. */
+  stateFolder?: string;
+  /** Try a model anew that ended badly here before. */
+  retry?: boolean;
   /** What the model is called in metrics, for the first who asks; not part of what makes two specs the same. */
   name?: string;
 }
@@ -31,6 +39,8 @@ export interface Lease {
 }
 
 export interface HostStats {
+  /** Threads that were given up inside the engine, and still are there. */
+  hungThreads: number;
   sessions: (SessionStats & SessionTimes & { name: string; sha256: string; info: SessionInfo; leases: number })[];
 }
 
@@ -67,9 +77,13 @@ export class InferenceHost {
   private readonly closing = new Set<Promise<void>>();
   private closed = false;
 
-  constructor(private readonly lingerMs = LINGER_MS) {}
+  /** @param tryFirst whether a model that was never seen here runs in a process of its own first; not for files that are trusted. */
+  constructor(
+    private readonly lingerMs = LINGER_MS,
+    private readonly tryFirst = true,
+  ) {}
 
-  /** @throws EDGE_RUNTIME_MISSING, EDGE_MODEL_NOT_FOUND, EDGE_MODEL_INVALID, EDGE_MODEL_UNSUPPORTED, EDGE_MODEL_EXTERNAL_DATA, EDGE_WORKER_EXITED */
+  /** @throws EDGE_RUNTIME_MISSING, EDGE_MODEL_NOT_FOUND, EDGE_MODEL_INVALID, EDGE_MODEL_UNSUPPORTED, EDGE_MODEL_EXTERNAL_DATA, EDGE_WORKER_EXITED, EDGE_MODEL_CRASHED, EDGE_MODEL_TIMEOUT, EDGE_MODEL_MEMORY */
   async acquire(spec: SessionSpec): Promise<Lease> {
     if (this.closed) throw new EdgeError('EDGE_SESSION_CLOSED', 'the inference host was closed');
     const key = keyOf(spec);
@@ -85,7 +99,7 @@ export class InferenceHost {
     for (const { name, sha256, times, session, leases } of this.entries.values()) {
       if (session) sessions.push({ name, sha256, info: session.info, leases, ...times, ...session.stats() });
     }
-    return { sessions };
+    return { hungThreads: hungThreads(), sessions };
   }
 
   /** Closes every session, leased or not, and waits until all are gone. */
@@ -96,8 +110,9 @@ export class InferenceHost {
   }
 
   private open(key: string, spec: SessionSpec): Entry {
-    const { path, sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} } = spec;
-    const opening = openSession({ path, sha256, backend, placement, options });
+    const { sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {}, limits = {}, retry = false } = spec;
+    const { tryFirst } = this;
+    const opening = openSession({ ...spec, backend, placement, options, limits, retry, tryFirst });
     const times = { run: new Histogram(), queue: new Histogram(), load: 0 };
     const entry: Entry = { name: spec.name ?? sha256.slice(0, 12), sha256, times, opening, leases: 0 };
     const asked = performance.now();
@@ -179,7 +194,7 @@ class SessionLease implements Lease {
   }
 }
 
-function keyOf({ sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {} }: SessionSpec): string {
+function keyOf({ sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {}, limits = {} }: SessionSpec): string {
   const { threads = 'auto', executionProvider = 'cpu', preciseInt8 = false } = options;
-  return JSON.stringify([sha256, backend, placement, threads, executionProvider, preciseInt8]);
+  return JSON.stringify([sha256, backend, placement, threads, executionProvider, preciseInt8, limits.runMs, limits.memoryBytes]);
 }

@@ -32,6 +32,17 @@ export async function measure(session: BackendSession): Promise<Measurement> {
   }
 }
 
+/**
+ * What is to be known of a session that was just opened: measured now, nothing, or what was measured before. Then one run sets up
+ * the engine's memory, and shows that the model runs in this place, too.
+ */
+export async function measureAs(measuring: boolean | Measurement, session: BackendSession): Promise<Measurement> {
+  if (measuring === true) return measure(session);
+  if (measuring === false) return { medianMs: undefined, batchable: false };
+  if (measuring.medianMs !== undefined) await session.run(madeUpFeeds(session.inputs, 1, 1)).catch(() => {});
+  return measuring;
+}
+
 /** True when only the first dimension of every input and output may vary. */
 export function variesOnlyInFirst(infos: readonly TensorInfo[]): boolean {
   return infos.length > 0 && infos.every(({ shape }) => isOpen(shape[0]) && shape.slice(1).every((size) => !isOpen(size)));

@@ -1,7 +1,8 @@
 import type { TensorInfo } from '../message/tensor';
 import type { SessionOptions, Tensors } from './backend';
+import type { Limits } from './limits';
 
-export type Placement = 'worker' | 'main';
+export type Placement = 'worker' | 'main' | 'process';
 
 /** What is known of an opened model. */
 export interface SessionInfo {
@@ -39,7 +40,7 @@ export interface Session {
   /**
    * @param from.signal withdraws a run that waits, and discards the result of one that is on its way.
    * @throws EDGE_MODEL_INPUT_SHAPE, EDGE_MODEL_INPUT_TYPE, EDGE_INPUT_NOT_FINITE, EDGE_MODEL_OUTPUT_NOT_FINITE, EDGE_QUEUE_FULL,
-   * EDGE_RUNTIME_FAILED, EDGE_WORKER_EXITED, EDGE_SESSION_CLOSED, or the signal's reason.
+   * EDGE_RUNTIME_FAILED, EDGE_WORKER_EXITED, EDGE_MODEL_CRASHED, EDGE_MODEL_TIMEOUT, EDGE_MODEL_MEMORY, EDGE_SESSION_CLOSED, or the signal's reason.
    */
   run(feeds: Tensors, from?: RunOrigin): Promise<RunResult>;
   /** Refuses the runs of this owner that wait. */
@@ -55,6 +56,10 @@ export interface SessionStats {
   /** Runs that gave a result, and that did not, since the model was opened. */
   done: number;
   failed: number;
+  /** How often its thread or process ended unexpectedly and was begun anew. */
+  restarts: number;
+  /** Of the process that the model has for itself. */
+  pid?: number;
 }
 
 /** What opens a model in a place. */
@@ -63,6 +68,8 @@ export interface OpenSpec {
   sha256: string;
   backend: string;
   options: SessionOptions;
+  /** What was chosen of them. */
+  limits: Partial<Limits>;
 }
 
 /** Most runs that may wait in one session; nodes have their own, shorter queues before it. */

@@ -52,10 +52,10 @@ export class SlotLayouts {
 }
 
 /**
- * The worker's side of its slots: inputs are copied out of the shared memory, which the engine refuses on Node.js 20 and which
- * must be free for the next input while this one runs, and are looked at for NaN while they are in the cache.
+ * The memory in which the inputs of a run lie while the engine works on them, laid out as a slot is. What fills it is either a
+ * slot, or the pipe of a process; the values are looked at for NaN while they are in the cache.
  */
-export class SlotReader {
+export class InputMemory {
   private readonly layouts: SlotLayouts;
   private readonly vectors: VectorCheck | undefined = vectorCheck(PAGE_BYTES);
   private plain = new ArrayBuffer(0);
@@ -64,12 +64,31 @@ export class SlotReader {
     this.layouts = new SlotLayouts(inputs);
   }
 
-  /** The inputs, valid until the next call. @throws EDGE_INPUT_NOT_FINITE */
-  read(slot: SharedArrayBuffer): Tensors {
-    const { shapes, start, offsets, byteLength } = this.layouts.read(slot);
-    const memory = this.memory(byteLength);
-    const bytes = new Uint8Array(memory, 0, byteLength);
+  /**
+   * The inputs of a worker's slot, valid until the next call: copied out of the shared memory, which the engine refuses on Node.js
+   * 20 and which must be free for the next input while this one runs. @throws EDGE_INPUT_NOT_FINITE
+   */
+  fromSlot(slot: SharedArrayBuffer): Tensors {
+    const layout = this.layouts.read(slot);
+    const { start, byteLength } = layout;
+    const bytes = new Uint8Array(this.memory(byteLength), 0, byteLength);
     bytes.set(new Uint8Array(slot, start, byteLength - start), start);
+    return this.feeds(layout, bytes);
+  }
+
+  /** The inputs of these shapes, each read by `read`; valid until the next call. @throws EDGE_INPUT_NOT_FINITE */
+  fromStream(shapes: readonly (readonly number[])[], read: (target: Uint8Array) => void): Tensors {
+    const layout = this.layouts.of(shapes);
+    const bytes = new Uint8Array(this.memory(layout.byteLength), 0, layout.byteLength);
+    this.inputs.forEach(({ type }, index) => {
+      const offset = layout.offsets[index]!;
+      read(bytes.subarray(offset, offset + elementCount(shapes[index]!) * ELEMENT_ARRAYS[type].BYTES_PER_ELEMENT));
+    });
+    return this.feeds(layout, bytes);
+  }
+
+  private feeds({ shapes, offsets }: SlotLayout, bytes: Uint8Array<ArrayBuffer>): Tensors {
+    const memory = bytes.buffer;
     const feeds: Tensors = {};
     for (let index = 0; index < this.inputs.length; index++) {
       const { name, type } = this.inputs[index]!;

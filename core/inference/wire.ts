@@ -1,14 +1,19 @@
 import { EdgeError, ERRORS, type ErrorCode } from '../errors';
 import type { TensorInfo, TensorValue } from '../message/tensor';
 import type { SessionOptions } from './backend';
+import type { Measurement } from './measure';
 
 /** What the worker of a session and its owner tell each other. The bytes of inputs are not in it: they lie in shared slots. */
 export interface WorkerStart {
   backend: string;
   path: string;
   options: SessionOptions;
+  measuring: Measuring;
   control: Int32Array;
 }
+
+/** What is done with a model once it is open: measured, left alone, or run once where it was measured before. */
+export type Measuring = boolean | Measurement;
 
 /** Memory of a slot, sent before the first run that lies in it. Everything else goes through the control array. */
 export interface SlotMessage {
@@ -18,6 +23,8 @@ export interface SlotMessage {
 
 /** `done` and `failed` come in the order in which the runs were asked for. */
 export type FromWorker =
+  /** It is open, and measured next. */
+  | { kind: 'opened' }
   | {
       kind: 'ready';
       engineVersion: string;

@@ -4,8 +4,8 @@ import { asEdgeError, EdgeError } from '../errors';
 import type { BackendSession } from './backend';
 import { findBackend } from './backends';
 import { holdsNaN } from './finite';
-import { measure } from './measure';
-import { SlotReader } from './slot';
+import { measureAs } from './measure';
+import { InputMemory } from './slot';
 import { CONTROL, type FromWorker, monotonicMs, SLOTS, type SlotMessage, toPlainError, type WorkerStart } from './wire';
 
 /**
@@ -19,7 +19,7 @@ import { CONTROL, type FromWorker, monotonicMs, SLOTS, type SlotMessage, toPlain
  */
 const LOOK_MS = 0.15;
 
-const { backend: backendId, path, options, control } = workerData as WorkerStart;
+const { backend: backendId, path, options, measuring, control } = workerData as WorkerStart;
 const port = parentPort!;
 const mayLook = availableParallelism() > 1;
 const slots: SharedArrayBuffer[] = [];
@@ -31,10 +31,10 @@ void main();
 async function main(): Promise<void> {
   const session = await open();
   if (!session) return;
-  const reader = new SlotReader(session.inputs);
+  const memory = new InputMemory(session.inputs);
   while (waitForRun()) {
     const slot = nextSlot();
-    await run(session, reader, slot);
+    await run(session, memory, slot);
     handled = (handled + 1) | 0;
   }
   await inEngine(() => session.release());
@@ -46,7 +46,8 @@ async function open(): Promise<BackendSession | undefined> {
       const backend = findBackend(backendId);
       const { version } = await backend.load();
       const session = await backend.open(path, options);
-      const { medianMs, batchable } = await measure(session);
+      post({ kind: 'opened' });
+      const { medianMs, batchable } = await measureAs(measuring, session);
       const { inputs, outputs } = session;
       post({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable });
       return session;
@@ -57,9 +58,9 @@ async function open(): Promise<BackendSession | undefined> {
   }
 }
 
-async function run(session: BackendSession, reader: SlotReader, slot: SharedArrayBuffer): Promise<void> {
+async function run(session: BackendSession, memory: InputMemory, slot: SharedArrayBuffer): Promise<void> {
   try {
-    const feeds = reader.read(slot);
+    const feeds = memory.fromSlot(slot);
     const startedAt = monotonicMs();
     const results = await inEngine(() => session.run(feeds));
     const runMs = monotonicMs() - startedAt;

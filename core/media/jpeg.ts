@@ -31,7 +31,7 @@ export async function toJpeg(frame: Frame, options: JpegOptions = {}): Promise<B
       const outWidth = shrinks ? width : size!.width;
       const outHeight = shrinks ? Math.max(1, Math.round((size.height * width) / size.width)) : size!.height;
       const pixels = await rgbPixels(pipeline.resize(outWidth, outHeight, { fit: 'fill' }), outWidth * outHeight * 3);
-      swapRedAndBlue(pixels);
+      await swapRedAndBlue(pixels);
       pipeline = openPicture(pixels, { raw: { width: outWidth, height: outHeight, channels: 3 } });
     }
     return await pipeline.flatten({ background: '#fff' }).jpeg({ quality }).toBuffer();

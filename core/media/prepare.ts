@@ -4,7 +4,8 @@ import { type Frame, makeFrame, RAW_CHANNELS } from '../message/frame';
 import { makeTensor, type Tensor } from '../message/tensor';
 import { fitToInput, openFrame, orientedSize, rgbPixels, swapRedAndBlue } from './fit';
 import type { Fit, Placement } from './letterbox';
-import { openPicture, pictureError } from './sharp';
+import { checkSize, openPicture, pictureError } from './sharp';
+import { inSlices } from './slices';
 
 export type Colours = 'rgb' | 'bgr' | 'grey';
 
@@ -47,15 +48,12 @@ export interface Edit {
   resize?: Resize;
 }
 
-/** Elements that one turn of the event loop converts: about a millisecond. */
-const CHUNK = 400_000;
-
 /** The edited picture as raw pixels. */
 export async function prepareFrame(frame: Frame, edit: Edit & { colours?: Colours }): Promise<Frame> {
   const { pixels, width, height } = await editedPixels(frame, edit);
   const colours = edit.colours ?? 'rgb';
   if (colours === 'grey') return makeFrame(await greyOf(pixels, width, height), 'mono8', width, height);
-  if (colours === 'bgr') swapRedAndBlue(pixels);
+  if (colours === 'bgr') await swapRedAndBlue(pixels);
   return makeFrame(pixels, colours === 'bgr' ? 'bgr8' : 'rgb8', width, height);
 }
 
@@ -95,7 +93,7 @@ export async function prepareTensor(
   return { tensor: makeTensor({ type: target.type, shape, data }), placement };
 }
 
-/** Interleaved RGB or grey samples in the target's order, scale and type; gives way to the event loop between chunks. */
+/** Interleaved RGB or grey samples in the target's order, scale and type; gives way to the event loop between slices. */
 async function arrange(
   samples: Uint8Array,
   target: TensorTarget,
@@ -113,12 +111,10 @@ async function arrange(
       type === 'uint8'
         ? null
         : table(valueFor(target.mean, channel, 'mean', channels), valueFor(target.scale, channel, 'scale', channels));
-    for (let start = 0; start < pixels; start += CHUNK) {
-      const end = Math.min(pixels, start + CHUNK);
+    await inSlices(pixels, (start, end) => {
       if (values) spread(data as Float32Array, samples, values, start, end, from, channels, to, step);
       else for (let pixel = start; pixel < end; pixel++) data[to + pixel * step] = samples[pixel * channels + from]!;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    });
   }
   return data;
 }
@@ -179,7 +175,7 @@ async function editedPixels(frame: Frame, edit: Edit): Promise<{ pixels: Uint8Ar
   }
   const pipeline = (await editedPipeline(frame, edit))!;
   const pixels = await rgbPixels(pipeline.sharp, pipeline.width * pipeline.height * 3);
-  if (frame.encoding === 'bgr8') swapRedAndBlue(pixels);
+  if (frame.encoding === 'bgr8') await swapRedAndBlue(pixels);
   return { pixels, width: pipeline.width, height: pipeline.height };
 }
 
@@ -196,6 +192,7 @@ async function editedPipeline(frame: Frame, { crop, resize }: Edit): Promise<Edi
   if (!resize || (!resize.width && !resize.height)) return { sharp: pipeline, width, height };
   const target = sizeOf(resize, width, height);
   if (!target) return null;
+  checkSize(target.width, target.height);
   return { sharp: pipeline.resize(target.width, target.height, { fit: 'fill' }), ...target };
 }
 

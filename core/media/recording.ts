@@ -56,7 +56,8 @@ export async function openRecording(path: string, options: RecordingOptions = {}
   if (!about.isFile()) throw new EdgeError('EDGE_FILE_NOT_FOUND', `${path} is neither a file nor a folder`);
   if (about.size === 0) throw new EdgeError('EDGE_INPUT_EMPTY', `${path} has 0 bytes`);
   if (MJPEG_FILE.test(full)) return mjpegRecording(full, name, rate ?? (await rateBeside(full)));
-  if (readImageHeader(await firstBytes(full))) return pictureRecording(full, name);
+  // Named as a picture it is none for FFmpeg, whatever is in it: the picture's own error says more.
+  if (PICTURE_FILE.test(full) || readImageHeader(await firstBytes(full))) return pictureRecording(full, name);
   return videoRecording(full, name, await findFfmpeg(options.ffmpeg), rate);
 }
 

@@ -38,6 +38,12 @@ export function openPicture(bytes: Uint8Array, options: SharpOptions = {}): Shar
   return loadSharp()(bytes, { ...OPEN_OPTIONS, ...options });
 }
 
+/** @throws EDGE_IMAGE_TOO_LARGE for a picture to be made that is larger than one that may come in. */
+export function checkSize(width: number, height: number): void {
+  if (width * height <= MAX_PIXELS) return;
+  throw new EdgeError('EDGE_IMAGE_TOO_LARGE', `${width}x${height} is asked for, at most ${MAX_PIXELS / 1e6} megapixels`);
+}
+
 /** What sharp threw, as an error with a code. */
 export function pictureError(thrown: unknown): EdgeError {
   if (thrown instanceof EdgeError) return thrown;

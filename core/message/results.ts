@@ -31,6 +31,123 @@ export interface DetectionResult {
   detections: Detection[];
 }
 
+/** A detection that a tracker follows. */
+export interface TrackedDetection extends Detection {
+  /** Counts up from 1 in each source; never given twice while the tracker lives. */
+  trackId: number;
+  /** False where the object was seen shortly before and not in this frame: its box is where it is expected. */
+  seen: boolean;
+  /** Seconds since the object was first seen. */
+  age: number;
+  /** Frames in which it was seen. */
+  hits: number;
+  /** Of the box's centre, pixels of the source picture per second. */
+  velocity: { x: number; y: number };
+  /** The velocity's amount, pixels per second. */
+  speed: number;
+  /** The same in diagonals of the picture per second, which no change of resolution alters. */
+  relativeSpeed: number;
+}
+
+/** An object that was not seen for a while and is still looked for. */
+export interface LostTrack {
+  trackId: number;
+  label: string;
+  /** Where it is expected. */
+  box: Box;
+  /** Seconds since it was last seen. */
+  lostFor: number;
+}
+
+/** An object that is followed no longer. */
+export interface EndedTrack {
+  trackId: number;
+  label: string;
+  /** Seconds from the first to the last time it was seen. */
+  age: number;
+  hits: number;
+}
+
+/** What `edge-track` sends. JSON Schema: core/message/schemas/tracks-1.json. */
+export interface TracksResult {
+  schema: 'edgeloom/tracks/1';
+  model: string;
+  image: { width: number; height: number };
+  /** Seen in this frame or shortly before, as a detector gives them, so that whatever takes detections takes tracks. */
+  detections: TrackedDetection[];
+  lost: LostTrack[];
+  ended: EndedTrack[];
+}
+
+/** One zone at one moment. Counts are since the node began, or since they were reset. */
+export interface ZoneState {
+  name: string;
+  /** Objects in it. */
+  present: number;
+  /** The same by label. */
+  labels: Record<string, number>;
+  /** Those that a tracker follows, with the seconds they have been in it. */
+  objects: { trackId: number; label: string; dwell: number }[];
+  entered: number;
+  left: number;
+}
+
+/** One line at one moment: `forwards` is from the left of the way from its first point to its second to the right. */
+export interface LineState {
+  name: string;
+  forwards: number;
+  backwards: number;
+}
+
+/** Something that happened at a zone or line in this frame. */
+export type ZoneChange =
+  | { kind: 'enter'; zone: string; trackId: number; label: string }
+  | { kind: 'leave'; zone: string; trackId: number; label: string; dwell: number }
+  | { kind: 'cross'; line: string; trackId: number; label: string; direction: 'forwards' | 'backwards' };
+
+/** What `edge-zones` sends. JSON Schema: core/message/schemas/zones-1.json. */
+export interface ZonesResult {
+  schema: 'edgeloom/zones/1';
+  model: string;
+  image: { width: number; height: number };
+  /** As they came, with the names of the zones they are in. */
+  detections: Detection[];
+  zones: ZoneState[];
+  lines: LineState[];
+  changes: ZoneChange[];
+}
+
+/** Something that happened, with a beginning and, when it is over, an end. Times are milliseconds since the epoch, UTC. */
+export interface EventRecord {
+  id: string;
+  /** An object, all objects of a scene together, or something that another message said. */
+  kind: 'object' | 'scene' | 'trigger';
+  /** The object's label, or the trigger's name; "scene" for a scene. */
+  name: string;
+  startedAt: number;
+  /** Absent while it goes on. */
+  endedAt?: number;
+  /** Seconds until it ended, or until now. */
+  duration: number;
+  /** Objects seen at once at most, by label. */
+  labels: Record<string, number>;
+  trackIds: number[];
+  /** In the order in which they were entered. */
+  zones: string[];
+  /** True once it has lasted for the loitering time. */
+  loitering: boolean;
+  /** The object as it was seen best: large, sure, and not cut off. Absent where a trigger came and nothing was seen. */
+  best?: { at: number; label: string; score: number; box: Box };
+}
+
+/** What `edge-event` sends. JSON Schema: core/message/schemas/event-1.json. */
+export interface EventResult {
+  schema: 'edgeloom/event/1';
+  phase: 'start' | 'update' | 'end';
+  reason: 'seen' | 'triggered' | 'zone' | 'loitering' | 'interval' | 'gone' | 'released' | 'longest' | 'closed';
+  event: EventRecord;
+}
+
 export interface ClassScore {
   label: string;
   score: number;

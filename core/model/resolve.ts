@@ -8,7 +8,7 @@ import { catalogueEntry } from './catalogue';
 import { completeManifest, type GraphFacts, inferManifest, type Recogniser } from './infer';
 import type { PartialManifest, ResolvedModel } from './manifest';
 import { fileInMirror } from './mirror';
-import { modelMetadata } from './onnx/metadata';
+import { readMetadata } from './onnx/graph-thread';
 import { missingFields, parsePartialManifest } from './parse-manifest';
 import { type ModelSource, parseSource, showSource } from './source';
 import { type ModelStore, type StoredModel, sha256OfFile } from './store';
@@ -60,10 +60,7 @@ export async function resolveModel(source: string, options: ResolveOptions): Pro
 export async function inspectModel(source: string, options: ResolveOptions): Promise<Inspection> {
   const found = await locate(parseSource(source), options);
   const said = merge(found.manifest, options.manifest);
-  const bytes = await readFile(found.path).catch((cause) => {
-    throw new EdgeError('EDGE_MODEL_NOT_FOUND', found.path, { cause });
-  });
-  const graph = modelMetadata(bytes);
+  const graph = await readMetadata(found.path);
   const manifest = inferManifest({ ...said, sha256: found.sha256, size: found.size }, graph, options.recognise);
   return { manifest, missing: missingFields(manifest), path: found.path, sha256: found.sha256, size: found.size, graph };
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { EdgeError } from '../errors';
 import type { Tensors } from '../inference/backend';
 import { type InferenceHost, type Lease, sharedHost } from '../inference/host';
@@ -9,7 +8,7 @@ import { boxToSource, type Placement, pointToSource } from '../media/letterbox';
 import type { Detection, Result } from '../message/results';
 import type { TensorInfo } from '../message/tensor';
 import type { HeadSettings, ImageInput, Manifest, ResolvedModel } from '../model/manifest';
-import { foldImageInput } from '../model/onnx/fold-input';
+import { foldedModel } from '../model/onnx/graph-thread';
 import { ModelStore } from '../model/store';
 import { headNamed } from '../vision/heads';
 import type { DetectionHead, Outputs } from '../vision/heads/head';
@@ -34,7 +33,7 @@ export async function openImageTask(
   const { manifest } = model;
   const head = manifest.task === 'detection' ? headNamed(manifest.output.head) : null;
   const runnable = await takingPixels(model, input);
-  const lease = await host.acquire({ ...runnable, ...sessionOptions(manifest, options) });
+  const lease = await host.acquire({ ...runnable, ...sessionOptions(model, options) });
   try {
     const task = new ImageTask(manifest, input, options, lease, head);
     await task.check();
@@ -172,9 +171,7 @@ async function takingPixels(model: ResolvedModel, input: ImageInput): Promise<{ 
   if (input.normalisedInGraph && input.layout === 'NHWC' && input.colours === 'rgb') return { path, sha256 };
   const { name, width, height, layout, colours, mean, scale } = input;
   const recipe = `pixels-${digest(JSON.stringify([FOLD_RECIPE, name, width, height, layout, colours, mean, scale])).slice(0, 16)}`;
-  const folded = await new ModelStore(storeFolder).derive(sha256, recipe, async () =>
-    foldImageInput(await readFile(path), input),
-  );
+  const folded = await new ModelStore(storeFolder).derive(sha256, recipe, () => foldedModel(path, input));
   return { path: folded, sha256: digest(`${sha256}-${recipe}`) };
 }
 

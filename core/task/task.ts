@@ -6,7 +6,13 @@ import type { Manifest } from '../model/manifest';
 /** What a node or a flow sets beside the model. Everything is optional: the manifest and the machine decide. */
 export interface TaskOptions {
   /** Where the session runs; 'auto' measures. */
-  placement?: 'auto' | 'worker' | 'main';
+  placement?: 'auto' | 'worker' | 'main' | 'process';
+  /** Most milliseconds of one run; by default 30 s, or 20 times what was measured. */
+  runTimeoutMs?: number;
+  /** Most bytes that a model's own process may hold; by default half of what this machine or container has. */
+  memoryLimit?: number;
+  /** Try a model anew that ended badly on this device before. */
+  retry?: boolean;
   /** Threads inside one run. */
   threads?: number;
   /** 0 to 1; the manifest's or the family's by default. */

@@ -1,8 +1,7 @@
 import { EdgeError } from '../errors';
 import { type InferenceHost, type Lease, sharedHost } from '../inference/host';
-import { makeTensor, type Tensor, type TensorValue } from '../message/tensor';
+import { makeTensor, type Tensor } from '../message/tensor';
 import type { Manifest, ResolvedModel } from '../model/manifest';
-import { notFinite } from '../vision/candidates';
 import { sessionOptions } from './session-options';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 import { toTensors } from './to-tensors';
@@ -14,7 +13,7 @@ export async function openTensorTask(
   host: InferenceHost = sharedHost(),
 ): Promise<Task> {
   const { manifest, path, sha256 } = model;
-  const lease = await host.acquire({ path, sha256, ...sessionOptions(manifest, options) });
+  const lease = await host.acquire({ path, sha256, ...sessionOptions(model, options) });
   return new TensorTask(manifest, lease);
 }
 
@@ -39,7 +38,6 @@ class TensorTask implements Task {
     const decoding = performance.now();
     const tensors: Record<string, Tensor> = {};
     for (const [name, value] of Object.entries(outputs)) {
-      refuseNaN(value);
       Object.defineProperty(tensors, name, { value: makeTensor(value), enumerable: true, configurable: true, writable: true });
     }
     return {
@@ -53,9 +51,4 @@ class TensorTask implements Task {
     this.closed = true;
     await this.lease.release();
   }
-}
-
-function refuseNaN({ data }: TensorValue): void {
-  if (!(data instanceof Float32Array || data instanceof Float64Array)) return;
-  for (const value of data) if (Number.isNaN(value)) throw notFinite();
 }

@@ -1,4 +1,5 @@
 import { EdgeError } from '../errors';
+import { allFinite } from '../inference/finite';
 import {
   ELEMENT_ARRAYS,
   type ElementType,
@@ -9,8 +10,8 @@ import {
   tensorValue,
 } from '../message/tensor';
 
-/** Most numbers that one message may bring as JavaScript values. */
-const MOST_VALUES = 16 * 2 ** 20;
+/** Most numbers that one message may bring in JavaScript lists, which are walked through one by one. */
+const MOST_VALUES = 2 * 2 ** 20;
 const DEEPEST = 8;
 
 /** Whole numbers that each element type holds; floats are not listed. */
@@ -48,10 +49,11 @@ export function toTensors(payload: unknown, inputs: readonly TensorInfo[]): Reco
 
 function toTensor(value: unknown, info: TensorInfo): TensorValue {
   if (isTensor(value)) return asDeclared(tensorValue(value), info);
-  const numbers = new Collector(info);
-  const given = numbers.collect(value);
-  const shape = fits(given, info.shape) ? given : shapeFor(numbers.values.length, info);
-  return { type: info.type, shape, data: numbers.typed() };
+  const given = shapeOf(value, info);
+  const count = elementCount(given);
+  const shape = fits(given, info.shape) ? given : shapeFor(count, info);
+  const data = asTyped(value, info) ?? new Filler(info, given).fill(value);
+  return { type: info.type, shape, data };
 }
 
 function asDeclared(tensor: TensorValue, info: TensorInfo): TensorValue {
@@ -62,61 +64,119 @@ function asDeclared(tensor: TensorValue, info: TensorInfo): TensorValue {
     throw new EdgeError('EDGE_MODEL_INPUT_SHAPE', `"${info.name}": the data does not fit the shape [${tensor.shape.join(', ')}]`);
   }
   if (!fits(tensor.shape, info.shape)) throw wrongShape(`[${tensor.shape.join(', ')}]`, info);
-  if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) {
-    for (const value of tensor.data) if (!Number.isFinite(value)) throw notFiniteInput(value, info);
-  }
+  if (!allFinite(tensor)) throw new EdgeError('EDGE_INPUT_NOT_FINITE', `the tensor for "${info.name}"`);
   return tensor;
 }
 
-/** Flattens nested arrays and checks every number on the way. */
-class Collector {
-  readonly values: number[] = [];
+/** The shape of nested lists by the first of each, [] for a single number. */
+function shapeOf(value: unknown, info: TensorInfo): number[] {
+  const shape: number[] = [];
+  let at = value;
+  for (; isList(at); at = at[0]) {
+    if (shape.length >= DEEPEST) throw new EdgeError('EDGE_INPUT_TYPE', `lists nested too deeply for "${info.name}"`);
+    if (at.length === 0) throw new EdgeError('EDGE_INPUT_EMPTY', `an empty list for "${info.name}"`);
+    shape.push(at.length);
+  }
+  if (!isNumeric(at)) throw noNumber(at, info);
+  if (!isTyped(value) && elementCount(shape) > MOST_VALUES) {
+    throw new EdgeError('EDGE_INPUT_TYPE', `more than ${MOST_VALUES} numbers in lists for "${info.name}"`, {
+      mend: 'Send a typed array',
+    });
+  }
+  return shape;
+}
 
-  constructor(private readonly info: TensorInfo) {}
+/** A typed array as the model's, copied and converted natively; undefined where that would not give the numbers that are meant. */
+function asTyped(value: unknown, info: TensorInfo): TensorValue['data'] | undefined {
+  if (!isTyped(value)) return undefined;
+  const { type } = info;
+  // By its name: what a Function node made is of another realm, where `instanceof` is false.
+  const name = (value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag];
+  const same = name === ELEMENT_ARRAYS[type].name && type !== 'bool';
+  if (type === 'float16' || (!same && (name.startsWith('Big') || type === 'int64' || type === 'uint64'))) return undefined;
+  const range = same ? undefined : RANGES[type];
+  if (range) {
+    for (let index = 0; index < value.length; index++) {
+      const number = value[index] as number;
+      if (!Number.isInteger(number) || number < range[0] || number > range[1]) throw wrongNumber(number, info);
+    }
+  }
+  const data = new (ELEMENT_ARRAYS[type] as new (values: ArrayLike<unknown>) => TensorValue['data'])(value);
+  if (!allFinite({ type, shape: [data.length], data })) throw new EdgeError('EDGE_INPUT_NOT_FINITE', `"${info.name}"`);
+  return data;
+}
 
-  /** The shape of what was given; [] for a single number. */
-  collect(value: unknown, depth = 0): number[] {
-    if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') {
-      this.add(Number(value));
-      return [];
-    }
-    const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-    if (!isList || depth >= DEEPEST) {
-      const found = Array.isArray(value) ? 'lists nested too deeply' : typeof value;
-      throw new EdgeError('EDGE_INPUT_TYPE', `${found} for "${this.info.name}", expected numbers`);
-    }
-    const list = value as ArrayLike<unknown>;
-    if (list.length === 0) throw new EdgeError('EDGE_INPUT_EMPTY', `an empty list for "${this.info.name}"`);
-    let inner: number[] | undefined;
-    for (let index = 0; index < list.length; index++) {
-      const shape = this.collect(list[index], depth + 1);
-      if (inner && (inner.length !== shape.length || inner.some((size, i) => size !== shape[i]))) {
-        throw new EdgeError('EDGE_MODEL_INPUT_SHAPE', `the lists for "${this.info.name}" are of different lengths`);
-      }
-      inner ??= shape;
-    }
-    return [list.length, ...inner!];
+/** Writes the numbers of nested lists one after another and checks each on the way. */
+class Filler {
+  private readonly data: Exclude<TensorValue['data'], BigInt64Array | BigUint64Array>;
+  private readonly range: readonly [number, number] | undefined;
+  private at = 0;
+
+  constructor(
+    private readonly info: TensorInfo,
+    private readonly given: readonly number[],
+  ) {
+    const { type } = info;
+    const count = elementCount(given);
+    const plain = type === 'int64' || type === 'uint64' || type === 'float16' ? Float64Array : ELEMENT_ARRAYS[type];
+    this.data = new plain(count);
+    this.range = RANGES[type];
   }
 
-  typed(): TensorValue['data'] {
+  fill(value: unknown): TensorValue['data'] {
+    this.take(value, 0);
     const { type } = this.info;
-    if (type === 'int64') return BigInt64Array.from(this.values, BigInt);
-    if (type === 'uint64') return BigUint64Array.from(this.values, BigInt);
-    if (type === 'float16') return Uint16Array.from(this.values, floatToHalf);
-    return ELEMENT_ARRAYS[type].from(this.values);
+    if (type === 'int64') return BigInt64Array.from(this.data, BigInt);
+    if (type === 'uint64') return BigUint64Array.from(this.data, BigInt);
+    if (type === 'float16') return Uint16Array.from(this.data, floatToHalf);
+    return this.data;
   }
 
-  private add(value: number): void {
-    if (!Number.isFinite(value)) throw notFiniteInput(value, this.info);
-    if (this.values.length >= MOST_VALUES) {
-      throw new EdgeError('EDGE_INPUT_TYPE', `more than ${MOST_VALUES} numbers for "${this.info.name}"`);
+  private take(value: unknown, depth: number): void {
+    if (depth === this.given.length) {
+      if (isList(value)) throw this.ragged();
+      this.data[this.at++] = this.checked(value);
+      return;
     }
-    const range = RANGES[this.info.type];
-    if (range && (!Number.isInteger(value) || value < range[0] || value > range[1])) {
-      throw new EdgeError('EDGE_MODEL_INPUT_TYPE', `${value} for "${this.info.name}", which takes ${this.info.type}`);
+    if (!isList(value) || value.length !== this.given[depth]) {
+      if (!isList(value)) this.checked(value);
+      throw this.ragged();
     }
-    this.values.push(value);
+    for (let index = 0; index < value.length; index++) {
+      const inner = value[index];
+      // Most of all are numbers in the innermost list.
+      if (typeof inner === 'number' && depth + 1 === this.given.length) this.data[this.at++] = this.number(inner);
+      else this.take(inner, depth + 1);
+    }
   }
+
+  private checked(value: unknown): number {
+    if (isNumeric(value)) return this.number(Number(value));
+    throw noNumber(value, this.info);
+  }
+
+  private number(value: number): number {
+    if (!Number.isFinite(value)) throw notFiniteInput(value, this.info);
+    const { range } = this;
+    if (range && (!Number.isInteger(value) || value < range[0] || value > range[1])) throw wrongNumber(value, this.info);
+    return value;
+  }
+
+  private ragged(): EdgeError {
+    return new EdgeError('EDGE_MODEL_INPUT_SHAPE', `the lists for "${this.info.name}" are of different lengths`);
+  }
+}
+
+function isNumeric(value: unknown): value is number | boolean | bigint {
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
+}
+
+function isTyped(value: unknown): value is ArrayLike<number | bigint> {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView) && 'length' in value;
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isTyped(value);
 }
 
 /** Sizes that may vary are 1, but for the last of them, which takes what is left. */
@@ -158,6 +218,14 @@ function wrongType(payload: unknown, inputs: readonly TensorInfo[]): EdgeError {
 
 function wrongShape(found: string, info: TensorInfo): EdgeError {
   return new EdgeError('EDGE_MODEL_INPUT_SHAPE', `${found} for ${describe([info])}`);
+}
+
+function noNumber(value: unknown, info: TensorInfo): EdgeError {
+  return new EdgeError('EDGE_INPUT_TYPE', `${typeof value} for "${info.name}", expected numbers`);
+}
+
+function wrongNumber(value: number, info: TensorInfo): EdgeError {
+  return new EdgeError('EDGE_MODEL_INPUT_TYPE', `${value} for "${info.name}", which takes ${info.type}`);
 }
 
 function notFiniteInput(value: number, info: TensorInfo): EdgeError {

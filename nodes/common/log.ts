@@ -11,7 +11,6 @@ const EVENTS = {
   'model loaded': 'log',
   'model swapped': 'log',
   'model kept': 'warn',
-  restarted: 'warn',
   dropped: 'log',
   note: 'warn',
 } as const;

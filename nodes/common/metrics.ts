@@ -35,6 +35,16 @@ const RUNS_WAITING = family('gauge', 'edgeloom_inference_waiting', 'Runs that wa
 const RUNS_RUNNING = family('gauge', 'edgeloom_inference_running', 'Runs that the model was given');
 const RUNS_DONE = family('counter', 'edgeloom_inference_done', 'Runs that gave a result');
 const RUNS_FAILED = family('counter', 'edgeloom_inference_failed', 'Runs that ended in an error');
+const RESTARTS = family(
+  'counter',
+  'edgeloom_inference_restarts',
+  'Times that what runs the model was started anew after its death',
+);
+const HUNG = family(
+  'gauge',
+  'edgeloom_inference_hung_threads',
+  'Threads that were given up inside the engine and are still there',
+);
 const RUN = family('histogram', 'edgeloom_inference_run_seconds', 'Time inside the engine, of each run');
 const QUEUE = family('histogram', 'edgeloom_inference_queue_seconds', 'Time from asking for a run to its beginning');
 const LOAD = family('gauge', 'edgeloom_inference_load_seconds', 'How long the model took to open and measure');
@@ -112,7 +122,9 @@ function measureNode(scrape: Scrape, node: Node, figures: Figures): void {
 
 /** Sessions of one model that differ only in their options are one series: what they did is summed. */
 function measureInference(scrape: Scrape): void {
-  for (const { name, sha256, info, leases, ...session } of sharedHost().stats().sessions) {
+  const { sessions, hungThreads } = sharedHost().stats();
+  scrape.add(HUNG, NO_LABELS, hungThreads);
+  for (const { name, sha256, info, leases, ...session } of sessions) {
     const labels = writeLabels({ model: name, backend: info.backend, placement: info.placement });
     const details = { sha256, engine: info.engineVersion, threads: String(info.threads) };
     scrape.add(SESSION, writeLabels(details, labels), 1);
@@ -122,6 +134,7 @@ function measureInference(scrape: Scrape): void {
     scrape.add(RUNS_RUNNING, labels, session.running);
     scrape.add(RUNS_DONE, labels, session.done);
     scrape.add(RUNS_FAILED, labels, session.failed);
+    scrape.add(RESTARTS, labels, session.restarts);
     scrape.addHistogram(RUN, labels, session.run);
     scrape.addHistogram(QUEUE, labels, session.queue);
     scrape.add(LOAD, labels, session.load);

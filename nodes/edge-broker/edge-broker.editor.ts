@@ -42,7 +42,9 @@ RED.nodes.registerType<EdgeBroker, Credentials>('edge-broker', {
     user: { type: 'text' },
     password: { type: 'password' },
   },
-  paletteLabel: 'broker',
+  paletteLabel() {
+    return this._('edge-broker.label.node');
+  },
   label() {
     return this.name || this.address || 'edge-broker';
   },

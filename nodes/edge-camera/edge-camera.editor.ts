@@ -54,7 +54,9 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
   inputs: 1,
   outputs: 1,
   icon: 'edge-camera.svg',
-  paletteLabel: 'camera',
+  paletteLabel() {
+    return this._('edge-camera.label.node');
+  },
   label() {
     if (this.name) return this.name;
     // Only the host: the rest of an address may hold a password.

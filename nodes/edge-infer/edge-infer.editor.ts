@@ -30,7 +30,9 @@ RED.nodes.registerType<EdgeInfer>('edge-infer', {
   inputs: 1,
   outputs: 1,
   icon: 'edge-infer.svg',
-  paletteLabel: 'infer',
+  paletteLabel() {
+    return this._('edge-infer.label.node');
+  },
   label() {
     return this.name || this._('edge-infer.label.node');
   },

@@ -22,6 +22,9 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'EDGE_MODEL_NOT_FOUND',
   'EDGE_STORE_WRITE',
   'EDGE_WORKER_EXITED',
+  'EDGE_MODEL_CRASHED',
+  'EDGE_MODEL_TIMEOUT',
+  'EDGE_MODEL_MEMORY',
 ]);
 
 /** A model behind a queue, from the moment on at which it begins to load: what comes earlier waits as the policy says. */

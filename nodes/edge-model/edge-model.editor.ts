@@ -2,7 +2,7 @@ import type { EditorNodeProperties } from 'node-red';
 import { type Choice, field, fillSelect, openSections, showFor, useStyle } from '../common/editor/fields';
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
-import { errorNotice, type Facts, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
+import { errorNotice, type Facts, inWords, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
 
 interface EdgeModel extends EditorNodeProperties {
@@ -24,6 +24,8 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  runTimeout: string;
+  memoryLimit: string;
 }
 
 interface Catalogue {
@@ -71,9 +73,13 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
+    memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
   icon: 'edge-model.svg',
-  paletteLabel: 'model',
+  paletteLabel() {
+    return this._('edge-model.label.node');
+  },
   label() {
     const id = this.source?.replace(/^catalogue:/, '').replace(/[?#].*$/, '');
     return this.name || id?.split(/[\\/]/).pop() || this._('edge-model.label.default');
@@ -114,7 +120,7 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
   const show = () => {
     field('edge-model-outcome').replaceChildren();
     const entry = catalogue.models.find(({ id }) => sourceOf(id) === choice.value);
-    if (entry) showFacts(facts, entry, t);
+    if (entry) showFacts(facts, inWords(entry, t), t);
     else if (catalogue.models.length > 0) facts.replaceChildren();
   };
   choice.addEventListener('change', () => {
@@ -143,7 +149,7 @@ async function inspect(t: Translate): Promise<void> {
   const place = field('edge-model-facts');
   showFacts(place, facts, t);
   markMissing(missing);
-  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing', { fields: missing.join(', ') })));
+  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing', { fields: missing.map(labelOf).join(', ') })));
 }
 
 async function tryOn(picture: File | null, t: Translate): Promise<void> {
@@ -191,10 +197,20 @@ function settings(): Record<string, string> {
   return values;
 }
 
+/** What a field of the description is called in this dialog. */
+function labelOf(path: string): string {
+  const label = document.querySelector(`label[for="node-config-input-${fieldOf(path)}"]`);
+  return label?.textContent?.trim() || path;
+}
+
+function fieldOf(path: string): string {
+  return FIELD_OF[path] ?? path.replace(/^.*\./, '');
+}
+
 /** Open the description and point at what the model does not say. */
 function markMissing(missing: readonly string[]): void {
   if (missing.length > 0) field<HTMLDetailsElement>('edge-model-description').open = true;
-  const wanted = new Set(missing.map((path) => FIELD_OF[path] ?? path.replace(/^.*\./, '')));
+  const wanted = new Set(missing.map(fieldOf));
   for (const element of field('edge-model-description').querySelectorAll<HTMLInputElement>('input, select')) {
     element.classList.toggle('edge-wanted', wanted.has(element.id.replace('node-config-input-', '')));
   }

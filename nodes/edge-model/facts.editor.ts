@@ -20,6 +20,21 @@ export const UNKNOWN_LICENCE = 'NOASSERTION';
 
 export type Translate = (key: string, values?: Record<string, unknown>) => string;
 
+/** A catalogue entry with its words in the viewer's language; one that has no translation keeps its own. */
+export function inWords<T extends Facts & { id: string }>(entry: T, t: Translate): T {
+  const words = (name: string, own: string) => {
+    const key = `edge-model.catalogue.${entry.id}.${name}`;
+    const found = t(key);
+    return found === key ? own : found;
+  };
+  const { description, measured } = entry;
+  return {
+    ...entry,
+    ...(description ? { description: words('description', description) } : {}),
+    ...(measured?.note ? { measured: { ...measured, note: words('note', measured.note) } } : {}),
+  };
+}
+
 /** A description list of what is known, with a warning where the licence keeps a model out of commercial use. */
 export function showFacts(place: HTMLElement, facts: Facts, t: Translate): void {
   const rows: [string, string][] = [];

@@ -55,7 +55,8 @@ async function tryModel(folder: string, { request, signal }: AdminRequest) {
   const owner = new ModelOwner(() => settings, folder);
   signal.addEventListener('abort', () => void owner.close());
   try {
-    const task = await owner.task();
+    // Whoever tries a model wants it tried, also where it ended badly before.
+    const task = await owner.task({ retry: true });
     // The first run of a session pays for its memory; the second is what a flow will see.
     await task.run(picture, signal);
     const { result, timings } = await task.run(picture, signal);

@@ -13,6 +13,8 @@ export interface ModelConfig {
   maxDetections?: unknown;
   placement?: unknown;
   threads?: unknown;
+  runTimeout?: unknown;
+  memoryLimit?: unknown;
   task?: unknown;
   head?: unknown;
   width?: unknown;
@@ -44,12 +46,16 @@ function optionsOf(config: ModelConfig): TaskOptions {
   const iou = numberSetting('overlap', config.iouThreshold, { min: 0, max: 1, fallback: unset });
   const most = numberSetting('most detections', config.maxDetections, { min: 1, max: 1000, fallback: unset, integer: true });
   const threads = numberSetting('threads', config.threads, { min: 1, max: 64, fallback: unset, integer: true });
+  const seconds = numberSetting('longest run', config.runTimeout, { min: 0.1, max: 86_400, fallback: unset });
+  const megabytes = numberSetting('most memory', config.memoryLimit, { min: 64, max: 4_194_304, fallback: unset });
   return {
-    placement: choiceSetting('placement', config.placement, ['auto', 'worker', 'main']),
+    placement: choiceSetting('placement', config.placement, ['auto', 'worker', 'main', 'process']),
     ...(Number.isNaN(score) ? {} : { scoreThreshold: score }),
     ...(Number.isNaN(iou) ? {} : { iouThreshold: iou }),
     ...(Number.isNaN(most) ? {} : { maxDetections: most }),
     ...(Number.isNaN(threads) ? {} : { threads }),
+    ...(Number.isNaN(seconds) ? {} : { runTimeoutMs: seconds * 1000 }),
+    ...(Number.isNaN(megabytes) ? {} : { memoryLimit: megabytes * 2 ** 20 }),
   };
 }
 

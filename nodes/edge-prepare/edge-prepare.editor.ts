@@ -76,7 +76,9 @@ RED.nodes.registerType<EdgePrepare>('edge-prepare', {
   inputs: 1,
   outputs: 1,
   icon: 'edge-prepare.svg',
-  paletteLabel: 'prepare',
+  paletteLabel() {
+    return this._('edge-prepare.label.node');
+  },
   label() {
     return this.name || this._('edge-prepare.label.node');
   },

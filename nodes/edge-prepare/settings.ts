@@ -1,6 +1,7 @@
 import { invalidSetting } from '../../core/errors';
 import type { QueuePolicy } from '../../core/inference/queue';
 import type { Colours, Crop, Edit, TensorTarget } from '../../core/media/prepare';
+import { MAX_PIXELS } from '../../core/media/sharp';
 import { choiceSetting, flagSetting, numberSetting, textSetting } from '../common/settings';
 
 /** As the dialog saves it. */
@@ -49,6 +50,9 @@ export function prepareSettings(config: PrepareConfig): PrepareSettings {
   const colours = choiceSetting('colours', config.colours, ['rgb', 'bgr', 'grey']);
   const width = side('width', config.width);
   const height = side('height', config.height);
+  if (width * height > MAX_PIXELS) {
+    throw invalidSetting('width and height', `at most ${MAX_PIXELS / 1e6} megapixels together`, `${width}x${height}`);
+  }
   const crop = flagSetting(config.crop, false) ? cropSetting(config) : undefined;
   const resize =
     width || height ? { ...(width ? { width } : {}), ...(height ? { height } : {}), fit, anchor, padding } : undefined;

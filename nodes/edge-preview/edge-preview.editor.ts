@@ -31,7 +31,9 @@ RED.nodes.registerType<EdgePreview>('edge-preview', {
   outputs: 0,
   icon: 'edge-preview.svg',
   align: 'right',
-  paletteLabel: 'preview',
+  paletteLabel() {
+    return this._('edge-preview.label.node');
+  },
   label() {
     return this.name || this._('edge-preview.label.node');
   },

@@ -43,7 +43,9 @@ RED.nodes.registerType<EdgePublish>('edge-publish', {
   outputs: 0,
   icon: 'edge-publish.svg',
   align: 'right',
-  paletteLabel: 'publish',
+  paletteLabel() {
+    return this._('edge-publish.label.node');
+  },
   label() {
     return this.name || this.topic || this._('edge-publish.label.node');
   },

@@ -38,7 +38,9 @@ RED.nodes.registerType<EdgeReplay>('edge-replay', {
   inputs: 1,
   outputs: 1,
   icon: 'edge-replay.svg',
-  paletteLabel: 'replay',
+  paletteLabel() {
+    return this._('edge-replay.label.node');
+  },
   label() {
     if (this.name) return this.name;
     const file = this.source === 'path' ? this.path.split(/[\\/]/).filter(Boolean).pop() : '';

@@ -26,19 +26,19 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
     beforeAll(async () => {
       nodeRed = await NodeRed.start({ version, settings: OFFLINE });
       editor = await Editor.open(nodeRed.url, { theme, language }, `${version.name}-${theme}-${language}`);
-    }, 120_000);
+    }, 240_000);
 
     afterAll(async () => {
       await editor?.close();
       await nodeRed?.stop();
-    }, 60_000);
+    }, 240_000);
 
     afterEach(async () => {
       await editor.closeDialogs();
       expect(editor.faults.splice(0)).toEqual([]);
     });
 
-    it.each(palette)('drags %s in', (type) => editor.dragIn(type), 60_000);
+    it.each(palette)('drags %s in', (type) => editor.dragIn(type), 240_000);
 
     it.each(configs)(
       'adds %s from the node that uses it',
@@ -50,7 +50,7 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
         await editor.done('node-dialog-ok');
         expect(await editor.node(type)).toMatchObject({ name: `${type} of a test`, valid: true });
       },
-      120_000,
+      240_000,
     );
 
     it.each(palette)(
@@ -61,7 +61,7 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
         await editor.done('node-dialog-ok');
         expect(await editor.node(type)).toMatchObject({ name: `${type} of a test`, valid: true });
       },
-      120_000,
+      240_000,
     );
 
     it('deploys them all', async () => {
@@ -70,7 +70,7 @@ describe.each(STAGES)('the editor of Node-RED $version.name, $theme, $language',
       const deployed = await nodeRed.get<{ type: string; name?: string }[]>('flows');
       for (const type of nodeTypes())
         expect(deployed).toContainEqual(expect.objectContaining({ type, name: `${type} of a test` }));
-    }, 60_000);
+    }, 240_000);
 
     /** Everything that is asked of a dialog; it is left open and filled. */
     async function inspect(type: string, dialog: string, prefix: string): Promise<void> {

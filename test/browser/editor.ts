@@ -17,7 +17,7 @@ export interface Look {
 }
 
 /** Longest that a step in the editor may take, in milliseconds. */
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 /** Node-RED's editor in a real Chromium, used by mouse and keyboard. */
 export class Editor {
@@ -207,7 +207,7 @@ export class Editor {
 
   /** Node-RED slides its trays in and out. */
   private async settled(): Promise<void> {
-    await this.page.waitForTimeout(350);
+    await this.inPage('still');
   }
 
   private async goDark(): Promise<void> {

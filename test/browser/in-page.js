@@ -51,6 +51,23 @@ window.edgeloom = {
     return filled;
   },
 
+  /** Resolves when Node-RED's trays have not moved for twenty pictures of the screen. */
+  still() {
+    const places = () => [...document.querySelectorAll('.red-ui-tray')].map((e) => e.getBoundingClientRect().left).join();
+    return new Promise((resolve) => {
+      let last = places();
+      let same = 0;
+      const look = () => {
+        const now = places();
+        same = now === last ? same + 1 : 0;
+        last = now;
+        if (same >= 20) resolve();
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+  },
+
   node(type) {
     let found = null;
     const look = (node) => {

@@ -19,12 +19,12 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     writeFileSync(join(folder, 'red.png'), await plain(40, 20, '#f00').png().toBuffer());
     nodeRed = await NodeRed.start({ settings: OFFLINE });
     editor = await Editor.open(nodeRed.url, { theme: 'light', language: 'en-US' }, 'try-a-model');
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await editor?.close();
     await nodeRed?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, 240_000);
 
   const input = (name: string) => editor.page.locator(`#node-config-input-${name}`);
   const facts = () => editor.page.locator('#edge-model-facts').textContent();
@@ -36,7 +36,7 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     await editor.page.waitForSelector('.edge-facts');
     expect(await facts()).toMatch(/Apache-2\.0[\s\S]*MB · int8 · inside the package[\s\S]*person, bicycle/);
     expect(await input('source').isVisible()).toBe(false);
-  }, 60_000);
+  }, 240_000);
 
   it('sees what the file says, that its licence is unknown, and which fields are still to be filled in', async () => {
     await editor.page.selectOption('#edge-model-choice', 'own');
@@ -45,10 +45,12 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     await editor.page.waitForSelector('.edge-wanted');
     expect(await facts()).toMatch(/image: float32 \[1, 3, 32, 32\]/);
     expect(await facts()).toMatch(/does not say under which licence/);
+    // By the names that the fields have on the screen.
+    expect(await facts()).toMatch(/does not say: .*Colours, Picture is, Mean, Scale/);
     const wanted = await editor.page.locator('.edge-wanted').evaluateAll((fields) => fields.map(({ id }) => id));
     expect(wanted).toEqual(expect.arrayContaining(['node-config-input-mean', 'node-config-input-scale']));
     expect(await input('mean').isVisible()).toBe(true);
-  }, 60_000);
+  }, 240_000);
 
   it('reads the error with its code where the picture would stand', async () => {
     await editor.page.click('#edge-model-try-sample');
@@ -56,7 +58,7 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     expect(await outcome()).toMatch(/\(EDGE_MODEL_INCOMPLETE\)/);
     // The editor's own answer to the refused request, and nothing beside it.
     expect(editor.faults.splice(0).filter((fault) => !/400/.test(fault))).toEqual([]);
-  }, 60_000);
+  }, 240_000);
 
   it('fills them in, tries a picture of their own, and sees what was found and how long it took', async () => {
     await editor.page.selectOption('#node-config-input-task', 'detection');
@@ -77,7 +79,7 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     ]);
     await editor.screenshot('tried');
     expect(editor.faults.splice(0)).toEqual([]);
-  }, 60_000);
+  }, 240_000);
 
   it('saves it as it was tried', async () => {
     await editor.done('node-config-dialog-ok');
@@ -87,5 +89,5 @@ describeWith(['chromium'], 'somebody with a model of their own', () => {
     const saved = deployed.find(({ type }) => type === 'edge-model');
     expect(saved).toMatchObject({ source: join(folder, 'mine.onnx'), head: 'ssd', mean: '0', labels: 'red, green, blue' });
     expect(deployed.find(({ type }) => type === 'edge-infer')).toMatchObject({ model: saved!.id });
-  }, 60_000);
+  }, 240_000);
 });

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from '../support/broker';
 import { describeWith, ROOT } from '../support/needs';
 import { type FlowNode, NODE_RED_4, NODE_RED_5, NodeRed, type Version } from '../support/node-red';
 
@@ -30,11 +31,11 @@ describe('the security camera template', () => {
       let nodeRed: NodeRed;
       beforeAll(async () => {
         nodeRed = await NodeRed.start({ version });
-      }, 120_000);
-      afterAll(() => nodeRed?.stop(), 30_000);
+      }, 240_000);
+      afterAll(() => nodeRed?.stop(), 90_000);
 
       it('finds the person, and publish says with a code that no broker is there', async () => {
-        const closed = await unusedPort();
+        const closed = await freePort();
         const comms = await nodeRed.listen('status/#', 'debug');
         await nodeRed.deploy(
           flow.map((node) => (node.type === 'edge-broker' ? { ...node, address: `mqtt://127.0.0.1:${closed}` } : node)),
@@ -50,7 +51,7 @@ describe('the security camera template', () => {
         const { data } = await comms.waitFor(({ topic, data }) => topic === 'debug' && /EDGE_BROKER_/.test(JSON.stringify(data)));
         expect((data as { name: string }).name).toBe('errors');
         expect(nodeRed.running()).toBe(true);
-      }, 90_000);
+      }, 240_000);
     });
   });
 });
@@ -83,7 +84,7 @@ describeWith(['detector', 'sample'], 'npm start', () => {
     expect(await (await fetch(editor)).text()).toContain('Node-RED');
     expect(await started.stop('SIGINT')).toBe(0);
     await expect(fetch(editor)).rejects.toThrow();
-  }, 150_000);
+  }, 240_000);
 
   it('takes another port where its own is in use, keeps a changed flow, and ends on SIGTERM', async () => {
     writeFileSync(join(demo, 'flows.json'), '[{"id":"mine","type":"tab","label":"Mine"}]');
@@ -93,13 +94,13 @@ describeWith(['detector', 'sample'], 'npm start', () => {
     const kept = /kept as (\S+\.json);/.exec(started.said)![1]!;
     expect(readFileSync(kept, 'utf8')).toContain('Mine');
     expect(await started.stop('SIGTERM')).toBe(0);
-  }, 150_000);
+  }, 240_000);
 
   it('says what is wrong and ends with a failure', async () => {
     const started = start({ PORT: 'eighteen' });
     expect(await started.ended).toBe(1);
     expect(started.said).toMatch(/npm start failed: PORT: expected a port number, got "eighteen"/);
-  }, 30_000);
+  }, 90_000);
 
   it('is what package.json starts', () => {
     expect(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts.start).toContain('scripts/start.mjs');
@@ -143,13 +144,4 @@ class Started {
     this.child.kill(signal);
     return this.ended;
   }
-}
-
-function unusedPort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync } from '@swc/core';
 import { ERRORS } from '../../core/errors';
+import { catalogue } from '../../core/model/catalogue';
 import { ROOT } from '../support/needs';
 import { nodeTypes } from '../support/node-types';
 
@@ -91,6 +92,24 @@ describe.each(nodeTypes())('%s', (type) => {
     const letters = help('zh-CN').match(/\p{Script=Han}/gu) ?? [];
     expect(letters.length).toBeGreaterThan(100);
   });
+});
+
+describe('the catalogue of models', () => {
+  const words = (language: Language) => keysOf(join(ROOT, 'nodes', 'edge-model', 'locales', language, 'edge-model.json'));
+
+  it.each(catalogue())(
+    'has its words on $id in both languages, in English those of the entry itself',
+    ({ id, description, measured }) => {
+      for (const [name, own] of [
+        ['description', description],
+        ['note', measured?.note],
+      ]) {
+        const key = `edge-model.catalogue.${id}.${name}`;
+        expect([key, words('en-US').get(key)]).toEqual([key, own]);
+        expect([key, /\p{Script=Han}/u.test(words('zh-CN').get(key) ?? '')]).toEqual([key, own !== undefined]);
+      }
+    },
+  );
 });
 
 /** Leaves of a catalogue by their dotted keys. */

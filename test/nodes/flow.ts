@@ -1,8 +1,12 @@
-import { hooks } from '@node-red/util';
+import * as util from '@node-red/util';
 import type { NodeAPI } from 'node-red';
 import helper from 'node-red-node-test-helper';
+import { until } from '../support/until';
 
 helper.init(require.resolve('node-red'));
+
+// The types of the package leave its events out.
+const { hooks, events } = util as typeof util & { events: NodeJS.EventEmitter };
 
 type NodeSets = Parameters<typeof helper.load>[0];
 
@@ -37,16 +41,12 @@ export function load(nodes: NodeSets, flow: Record<string, unknown>[], credentia
   return helper.load(sets, [{ id: 'tab', type: 'tab', label: 'test' }, ...placed], credentials);
 }
 
-export function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      if (condition()) resolve();
-      else if (Date.now() > end) reject(new Error(`waited for ${what}`));
-      else setTimeout(look, 5);
-    };
-    look();
-  });
+/** A full deploy; resolves when the flows have started. The helper's own `setFlows` gives up on that after 300 ms. */
+export async function redeploy(flow: Record<string, unknown>[]): Promise<void> {
+  const started = new Promise<void>((resolve) => events.once('flows:started', () => resolve()));
+  const { _redNodes: nodes } = helper as unknown as { _redNodes: { setFlows(...values: unknown[]): Promise<unknown> } };
+  await nodes.setFlows([{ id: 'tab', type: 'tab', label: 'test' }, ...flow], {}, 'full');
+  await started;
 }
 
-export { helper };
+export { helper, until };

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { describeWith, ROOT } from '../support/needs';
 import { exampleFlows, LANGUAGES, NODE_TYPES } from '../support/palette';
@@ -49,7 +50,15 @@ describeWith(['detector', 'sample'], 'the tarball that npm pack makes', () => {
   it('holds the packaged detector and recording, the licence and what is owed to others', () => {
     const wanted = ['dist/models/coco-ssd-mobilenet-v2-int8.onnx', 'dist/samples/person-at-desk.mjpeg'];
     expect(paths).toEqual(
-      expect.arrayContaining([...wanted, 'LICENSE', 'NOTICE', 'CHANGELOG.md', 'README.md', 'README.zh-CN.md']),
+      expect.arrayContaining([
+        ...wanted,
+        'LICENSE',
+        'LICENSE-Apache-2.0.txt',
+        'NOTICE',
+        'CHANGELOG.md',
+        'README.md',
+        'README.zh-CN.md',
+      ]),
     );
   });
 
@@ -58,6 +67,28 @@ describeWith(['detector', 'sample'], 'the tarball that npm pack makes', () => {
       paths.filter((path) => /^(test|bench|core|nodes|scripts|node_modules|artifacts|dist\/bench)\/|\.ts$/.test(path)),
     ).toEqual([]);
     expect(paths.filter((path) => path.startsWith('dist/') && !/^dist\/(core|nodes|models|samples)\//.test(path))).toEqual([]);
+  });
+
+  it('asks only for packages that npm installs with it', () => {
+    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
+      string,
+      Record<string, string>
+    >;
+    const installed = new Set(Object.keys({ ...dependencies, ...optionalDependencies }));
+    const strangers = paths
+      .filter((path) => path.startsWith('dist/') && path.endsWith('.js'))
+      .flatMap((path) =>
+        [...readFileSync(join(ROOT, path), 'utf8').matchAll(/\b(?:require|import)\(["']([^."'][^"']*)["']\)/g)]
+          .map(([, name = '']) =>
+            name
+              .split('/')
+              .slice(0, name.startsWith('@') ? 2 : 1)
+              .join('/'),
+          )
+          .filter((name) => !isBuiltin(name) && !installed.has(name))
+          .map((name) => `${path} asks for ${name}`),
+      );
+    expect(strangers).toEqual([]);
   });
 
   it('is of a known size', () => {

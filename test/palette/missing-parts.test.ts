@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeWith, ROOT } from '../support/needs';
-import { type FlowNode, NodeRed, PALETTE } from '../support/node-red';
+import { describeWith, ROOT, runsWith } from '../support/needs';
+import { type FlowNode, NodeRed, PALETTE, VERSIONS, type Version } from '../support/node-red';
 import { NODE_TYPES } from '../support/palette';
 import { Installation } from './installation';
 
@@ -24,11 +24,12 @@ const FLOW: FlowNode[] = [
 ];
 
 describeWith(['registry', 'detector', 'sample'], 'the palette without its optional native parts', () => {
+  const versions = VERSIONS.filter(({ needs }) => runsWith(needs));
   let installation: Installation;
 
   beforeAll(async () => {
     installation = await Installation.make({ omit: 'optional' });
-  }, 240_000);
+  }, 600_000);
   afterAll(() => installation?.remove());
 
   it('loads, each node says what is missing, and the commands that the nodes name mend it', async () => {
@@ -37,7 +38,16 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
     expect(() => readFileSync(join(modules, '@img', 'sharp-linux-x64', 'package.json'))).toThrow('ENOENT');
 
     const commands = new Set<string>();
-    const without = await NodeRed.start({ userDir: installation.userDir });
+    for (const version of versions) await saysWhatIsMissing(version, commands);
+
+    for (const command of commands)
+      execFileSync('sh', ['-c', command], { cwd: installation.userDir, env: installation.environment });
+    for (const version of versions) await works(version);
+  }, 600_000);
+
+  /** Collects the commands that the nodes name. */
+  async function saysWhatIsMissing(version: Version, commands: Set<string>): Promise<void> {
+    const without = await NodeRed.start({ version, userDir: installation.userDir });
     try {
       const sets = (await without.get<NodeSet[]>('nodes')).filter(({ module }) => module === PALETTE);
       expect(sets.map(({ name }) => name).sort()).toEqual(NODE_TYPES);
@@ -57,21 +67,21 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
     } finally {
       expect(await without.stop()).toBe(true);
     }
+  }
 
-    for (const command of commands)
-      execFileSync('sh', ['-c', command], { cwd: installation.userDir, env: installation.environment });
-    const mended = await NodeRed.start({ userDir: installation.userDir });
+  async function works(version: Version): Promise<void> {
+    const mended = await NodeRed.start({ version, userDir: installation.userDir });
     try {
       await mended.deploy(FLOW);
       const comms = await mended.listen('status/#');
       for (const id of ['infer', 'prepare']) {
-        await comms.waitFor(({ topic, data }) => topic === `status/${id}` && (data as { fill: string }).fill === 'green', 40_000);
+        await comms.waitFor(({ topic, data }) => topic === `status/${id}` && (data as { fill: string }).fill === 'green', 90_000);
       }
       expect(mended.entries(['error'])).toEqual([]);
     } finally {
       expect(await mended.stop()).toBe(true);
     }
-  }, 300_000);
+  }
 
   it('is described on the front page with the same commands', () => {
     const page = readFileSync(join(ROOT, 'README.md'), 'utf8');

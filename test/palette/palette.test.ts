@@ -27,7 +27,7 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
 
   beforeAll(async () => {
     installation = await Installation.make();
-  }, 240_000);
+  }, 600_000);
   afterAll(() => installation?.remove());
 
   it('is of a known size', async () => {
@@ -54,6 +54,10 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
       name: 'in Node-RED 4.1 under /red/ with a password',
       options: { version: NODE_RED_4, settings: { httpAdminRoot: '/red' }, password: 'a long password' },
     },
+    {
+      name: 'in Node-RED 5.0 under /red/ with a password',
+      options: { version: NODE_RED_5, settings: { httpAdminRoot: '/red' }, password: 'a long password' },
+    },
   ];
   describe.each(places)('$name', ({ name, options }) => {
     describeWith(options.version?.needs ?? [], 'from the start', () => {
@@ -61,10 +65,10 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
 
       beforeAll(async () => {
         nodeRed = await NodeRed.start({ ...options, userDir: await installation.copy(name.replace(/\W+/g, '-')) });
-      }, 120_000);
+      }, 240_000);
       afterAll(async () => {
         if (nodeRed) expect(await nodeRed.stop()).toBe(true);
-      }, 60_000);
+      }, 240_000);
 
       it('loads every node set without error', async () => {
         const sets = (await nodeRed.get<NodeSet[]>('nodes')).filter(({ module }) => module === PALETTE);
@@ -130,7 +134,7 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
           expect(redStatuses(comms).filter((text) => !NOBODY_THERE.test(text))).toEqual([]);
           comms.close();
         },
-        60_000,
+        240_000,
       );
     });
   });
@@ -166,7 +170,7 @@ async function settled(comms: Comms, nodes: { id: string; type: string }[]): Pro
   for (const { id } of fed ? infers : []) {
     await comms.waitFor(
       ({ topic, data }) => topic === `status/${id}` && ['green', 'red'].includes((data as { fill?: string }).fill ?? ''),
-      40_000,
+      90_000,
     );
   }
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, 2000 - (Date.now() - began))));

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type IPublishPacket } from 'mqtt';
 import { find } from './needs';
+import { until } from './until';
+
+export { until };
 
 /** One message as a subscriber got it. */
 export interface Received {
@@ -27,16 +30,24 @@ export class Mosquitto {
   static async start(config: string[] = ['allow_anonymous true'], files: Record<string, string> = {}): Promise<Mosquitto> {
     const folder = mkdtempSync(join(tmpdir(), 'edgeloom-mosquitto-'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    const broker = new Mosquitto(await freePort(), folder);
-    const lines = [
-      'max_queued_messages 10000',
-      `listener ${broker.port} 127.0.0.1`,
-      ...config.map((line) => line.replaceAll('FOLDER', folder)),
-    ];
-    // Without `user root` it would drop its rights and could no longer read the folder.
-    writeFileSync(join(folder, 'mosquitto.conf'), `${['user root', ...lines].join('\n')}\n`);
-    await broker.up();
-    return broker;
+    for (let tries = 1; ; tries += 1) {
+      const broker = new Mosquitto(await freePort(), folder);
+      const lines = [
+        'max_queued_messages 10000',
+        `listener ${broker.port} 127.0.0.1`,
+        ...config.map((line) => line.replaceAll('FOLDER', folder)),
+      ];
+      // Without `user root` it would drop its rights and could no longer read the folder.
+      writeFileSync(join(folder, 'mosquitto.conf'), `${['user root', ...lines].join('\n')}\n`);
+      try {
+        await broker.up();
+        return broker;
+      } catch (error) {
+        await broker.kill();
+        // Somebody took the port in between.
+        if (tries === 5 || !/in use/i.test(String(error))) throw error;
+      }
+    }
   }
 
   async up(): Promise<void> {
@@ -46,12 +57,18 @@ export class Mosquitto {
       said += chunk;
     });
     this.child = child;
-    for (let tries = 0; tries < 100; tries += 1) {
-      if (child.exitCode !== null) throw new Error(`mosquitto ended: ${said}`);
-      if (await answers(this.port)) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`mosquitto does not listen: ${said}`);
+    let listens = false;
+    const ended = () => child.exitCode !== null || child.signalCode !== null;
+    const look = () => {
+      if (ended() || listens) return;
+      void answers(this.port).then((yes) => {
+        listens = yes;
+        setTimeout(look, 50);
+      });
+    };
+    look();
+    await until(() => listens || ended(), 'mosquitto listens');
+    if (ended()) throw new Error(`mosquitto ended: ${said}`);
   }
 
   /** As a power cut would: no goodbye. */
@@ -165,23 +182,20 @@ export function makeCertificates(): { folder: string; path(name: string): string
   return { folder, path, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Waits until it holds; there is no other way to see what another process did. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, milliseconds = 20_000): Promise<void> {
-  const end = Date.now() + milliseconds;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not in ${milliseconds} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
+/**
+ * A port on which nothing listens, and below those that systems hand out themselves (32768 and up on Linux), so that neither a
+ * server on port 0 nor an outgoing connection of a test beside this one takes it meanwhile.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 function answers(port: number): Promise<boolean> {

@@ -6,7 +6,17 @@ import { join } from 'node:path';
  * What some tests need and a newcomer's machine may lack. A test whose need is absent is registered as skipped, under a name
  * that says what is missing; with EDGELOOM_REQUIRE=chromium,mosquitto (as .ci/run sets it) it runs all the same and fails.
  */
-export type Need = 'shared' | 'mosquitto' | 'chromium' | 'ffmpeg' | 'socat' | 'registry' | 'node22' | 'detector' | 'sample';
+export type Need =
+  | 'shared'
+  | 'mosquitto'
+  | 'chromium'
+  | 'ffmpeg'
+  | 'socat'
+  | 'openssl'
+  | 'registry'
+  | 'node22'
+  | 'detector'
+  | 'sample';
 
 export const ROOT = join(__dirname, '..', '..');
 
@@ -21,6 +31,7 @@ const finders: Record<Need, () => string | undefined> = {
   chromium: () => process.env.CHROMIUM ?? program('chromium') ?? program('chromium-browser') ?? program('google-chrome'),
   ffmpeg: () => program('ffmpeg'),
   socat: () => program('socat'),
+  openssl: () => program('openssl'),
   registry: () =>
     spawnSync('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=5000'], { timeout: 15_000 }).status === 0 ? 'npm' : undefined,
   node22: findNode22,
@@ -50,6 +61,11 @@ export function itWith(needs: Need[], name: string, body: () => void | Promise<v
   const run = async () => body();
   if (missing.length > 0) it.skip(`${name} (skipped: needs ${missing.join(', ')})`, run, timeout);
   else it(name, run, timeout);
+}
+
+/** Whether a test with these needs runs: they are there, or must be. */
+export function runsWith(needs: Need[]): boolean {
+  return missingOf(needs).length === 0;
 }
 
 function missingOf(needs: Need[]): Need[] {

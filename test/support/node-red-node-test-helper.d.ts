@@ -10,7 +10,8 @@ declare module 'node-red-node-test-helper' {
     startServer(done: () => void): void;
     stopServer(done: () => void): void;
     load(nodes: NodeSet | NodeSet[], flow: readonly unknown[], credentials?: Record<string, unknown>): Promise<void>;
-    setFlows(flow: readonly unknown[], type?: 'full' | 'flows' | 'nodes', credentials?: Record<string, unknown>): Promise<void>;
+    /** Every line that was logged since the flow was loaded, as calls of a spy. */
+    log(): { args: [{ level: number; msg: unknown; id?: string }][] };
     unload(): Promise<void>;
     getNode(id: string): Node;
     url(): string;

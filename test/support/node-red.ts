@@ -59,6 +59,8 @@ export interface FlowNode {
   [property: string]: unknown;
 }
 
+/** Node-RED gives its nodes 15 s to close; the rest is for a busy machine. */
+const STOP_MS = 45_000;
 /** A Node-RED log line goes to standard output behind this mark, as JSON. */
 const MARK = '\u001eLOG ';
 const LEVELS: Record<number, LogEntry['level']> = {
@@ -120,6 +122,11 @@ export class NodeRed {
     return started;
   }
 
+  /** Of its process. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Everything that was written to standard output and standard error beside the log. */
   get printed(): string {
     return this.output.join('\n');
@@ -164,7 +171,7 @@ export class NodeRed {
     if (!message.startsWith('Started')) throw new Error(`deploy: the flows did not start\n${this.tail()}`);
   }
 
-  async waitForLog(pattern: RegExp, since = 0, timeout = 20_000): Promise<LogEntry> {
+  async waitForLog(pattern: RegExp, since = 0, timeout = 60_000): Promise<LogEntry> {
     await this.waitFor(() => this.log.slice(since).some(({ message }) => pattern.test(message)), `the log ${pattern}`, timeout);
     return this.log.slice(since).find(({ message }) => pattern.test(message))!;
   }
@@ -194,7 +201,7 @@ export class NodeRed {
       const timer = setTimeout(() => {
         asked = false;
         this.kill('SIGKILL');
-      }, 18_000);
+      }, STOP_MS);
       await ended;
       clearTimeout(timer);
     }
@@ -275,7 +282,7 @@ export class Comms {
     this.socket.terminate();
   }
 
-  async waitFor(wanted: (message: CommsMessage) => boolean, timeout = 20_000): Promise<CommsMessage> {
+  async waitFor(wanted: (message: CommsMessage) => boolean, timeout = 60_000): Promise<CommsMessage> {
     return new Promise((resolve, reject) => {
       const look = () => {
         const found = this.messages.find(wanted);

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { invalidSetting } from '../../errors';
 import type { Backend } from '../backend';
 
@@ -8,8 +9,9 @@ const BACKENDS: Readonly<Record<string, () => Backend>> = {
 
 export const DEFAULT_BACKEND = 'onnxruntime-node';
 
-/** @throws EDGE_SETTING for an engine that is not in the table. */
+/** By its id, or an engine of one's own by the absolute path of a module that exports it as `backend`. @throws EDGE_SETTING for an engine that is not in the table. */
 export function findBackend(id: string): Backend {
+  if (isAbsolute(id)) return (require(id) as { backend: Backend }).backend;
   const load = Object.hasOwn(BACKENDS, id) ? BACKENDS[id] : undefined;
   if (!load) throw invalidSetting('inference backend', `one of ${Object.keys(BACKENDS).join(', ')}`, id);
   return load();

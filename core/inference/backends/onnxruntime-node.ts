@@ -8,6 +8,14 @@ import type { Backend, BackendSession, SessionOptions, Tensors } from '../backen
 export const onnxruntimeNode: Backend = {
   id: 'onnxruntime-node',
 
+  installedVersion() {
+    try {
+      return (require('onnxruntime-node/package.json') as { version: string }).version;
+    } catch {
+      return undefined;
+    }
+  },
+
   async load() {
     return { version: runtime().env.versions.node ?? 'unknown' };
   },

@@ -6,7 +6,7 @@ import { findBackend } from '../backends';
 import { defaultThreads } from '../backends/onnxruntime-node';
 import { allFinite, holdsNaN } from '../finite';
 import { checkFeeds } from '../input';
-import { joinFeeds, type Measurement, measure } from '../measure';
+import { joinFeeds, type Measurement, measureAs } from '../measure';
 import {
   MOST_WAITING,
   type OpenSpec,
@@ -51,18 +51,18 @@ export class MainSession implements Session {
   private closed: Promise<void> | undefined;
 
   /** @throws what the backend's `open` throws, EDGE_RUNTIME_MISSING */
-  static async open(spec: OpenSpec, known?: Measurement): Promise<MainSession> {
+  static async open(spec: OpenSpec, known?: Measurement, notes: readonly string[] = []): Promise<MainSession> {
     const backend = findBackend(spec.backend);
     const { version } = await backend.load();
     const session = await backend.open(spec.path, spec.options);
-    const { medianMs, batchable } = known ?? (await measure(session));
+    const { medianMs, batchable } = await measureAs(known ?? true, session);
     const info: SessionInfo = {
       backend: spec.backend,
       engineVersion: version,
       placement: 'main',
       ...(medianMs === undefined ? {} : { medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [],
+      notes: [...notes],
       inputs: session.inputs,
       outputs: session.outputs,
     };
@@ -98,7 +98,7 @@ export class MainSession implements Session {
   }
 
   stats(): SessionStats {
-    return { waiting: this.waiting.length, running: this.running, ...this.counts };
+    return { waiting: this.waiting.length, running: this.running, ...this.counts, restarts: 0 };
   }
 
   close(): Promise<void> {

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EdgeError } from '../../errors';
+import type { TensorInfo, TensorValue } from '../../message/tensor';
 import { guardExit } from '../exit-guard';
+import { bytesOf } from '../pipe';
 import type { OpenSpec } from '../session';
-import { CONTROL, type FromWorker, fromPlainError, type SlotMessage, type WorkerStart } from '../wire';
+import { SlotLayouts } from '../slot';
+import { CONTROL, type FromWorker, fromPlainError, type Measuring, SLOTS, type SlotMessage, type WorkerStart } from '../wire';
 import { within } from '../within';
-
-export type Ready = FromWorker & { kind: 'ready' };
-export type Settled = FromWorker & { kind: 'done' | 'failed' };
+import type { EngineLife, Ready, Settled } from './life';
 
 const SCRIPT = join(__dirname, '..', 'worker.js');
 
@@ -20,35 +22,57 @@ const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
 /** Milliseconds that a thread gets to end; a close handler of Node-RED has 15 s in all. */
 const STOP_MS = 12_000;
 
+/** Bytes copied before the event loop gets a turn: about a millisecond. */
+const COPY_BYTES = 4 * 2 ** 20;
+
+let hung = 0;
+
+/** Threads of this process that were given up inside the engine and have not come back. */
+export function hungThreads(): number {
+  return hung;
+}
+
 /** One life of a worker thread with one opened model. */
-export class InferenceThread {
+export class InferenceThread implements EngineLife {
+  readonly opened: Promise<void>;
   readonly ready: Promise<Ready>;
-  /** Resolves when the thread is gone, with the reason unless it was asked to stop. Never rejects. */
   readonly exited: Promise<EdgeError | undefined>;
   onSettled: (message: Settled) => void = () => {};
   private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL.LENGTH * Int32Array.BYTES_PER_ELEMENT));
   private readonly worker: Worker;
+  private readonly guard: ReturnType<typeof guardExit>;
+  private readonly slots: SharedArrayBuffer[] = [];
+  private layouts: SlotLayouts | undefined;
+  /** Runs that it was asked for. */
+  private count = 0;
   private stopping = false;
+  private giveUp: (error: EdgeError) => void = () => {};
 
-  constructor({ path, backend, options }: OpenSpec) {
+  constructor({ path, backend, options }: OpenSpec, measuring: Measuring) {
     // From its first moment: it loads the engine before it could say so.
     this.control[CONTROL.BUSY] = 1;
-    const workerData: WorkerStart = { backend, path, options, control: this.control };
+    const workerData: WorkerStart = { backend, path, options, measuring, control: this.control };
     this.worker = new Worker(SCRIPT, { name: 'edgeloom-inference', workerData, resourceLimits: LIMITS, execArgv: [] });
-    const unguard = guardExit(this.control);
+    this.guard = guardExit(this.control);
     let failure: unknown;
     this.worker.on('error', (error) => {
       failure = error;
     });
     this.exited = new Promise((resolve) => {
+      this.giveUp = resolve;
       this.worker.on('exit', (code) => {
-        unguard();
+        this.guard.end();
         resolve(this.stopping ? undefined : exitError(code, failure));
       });
     });
+    let open = () => {};
+    this.opened = new Promise((resolve) => {
+      open = resolve;
+    });
     this.ready = new Promise((resolve, reject) => {
       this.worker.on('message', (message: FromWorker) => {
-        if (message.kind === 'ready') resolve(message);
+        if (message.kind === 'opened') open();
+        else if (message.kind === 'ready') resolve(message);
         else if (message.kind === 'refused') reject(fromPlainError(message.error));
         else this.onSettled(message);
       });
@@ -58,33 +82,81 @@ export class InferenceThread {
     this.ready.catch(() => {});
   }
 
-  /** Give the thread a slot's memory; its next run in that slot must be asked for with `run`. */
-  lend(slot: number, memory: SharedArrayBuffer): void {
-    const message: SlotMessage = { slot, memory };
-    this.worker.postMessage(message);
-    Atomics.store(this.control, CONTROL.SLOT_BYTES + slot, memory.byteLength);
+  send(inputs: readonly TensorInfo[], values: readonly TensorValue[]): Promise<void> | undefined {
+    this.layouts ??= new SlotLayouts(inputs);
+    const slot = this.count++ % SLOTS;
+    const shapes = values.map(({ shape }) => shape);
+    const { offsets, byteLength } = this.layouts.of(shapes);
+    const memory = this.slotOf(slot, byteLength);
+    this.layouts.write(memory, shapes);
+    if (byteLength > COPY_BYTES) return this.copySlowly(values, memory, offsets);
+    values.forEach(({ data }, index) => {
+      new Uint8Array(memory, offsets[index]).set(bytesOf(data));
+    });
+    this.run();
+    return undefined;
   }
 
-  /** Ask for a run on what lies in the next slot. */
-  run(): void {
-    Atomics.add(this.control, CONTROL.SENT, 1);
-    Atomics.notify(this.control, CONTROL.SENT);
-  }
-
-  /** An idle thread does not keep a finished program alive, a busy one does. */
   keepAlive(busy: boolean): void {
     if (busy) this.worker.ref();
     else this.worker.unref();
   }
 
-  /** Ask the thread to end after what it was sent before, and wait for it. It is never terminated: see exit-guard. */
+  /** It is never terminated: see exit-guard. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.keepAlive(true);
-    Atomics.store(this.control, CONTROL.STOP, 1);
-    this.run();
+    this.askToStop();
     await within(STOP_MS, this.exited);
     this.keepAlive(false);
+  }
+
+  abandon(error: EdgeError): void {
+    hung += 1;
+    this.onSettled = () => {};
+    this.guard.giveUp();
+    this.worker.on('exit', () => {
+      hung -= 1;
+    });
+    // Should it ever come back, it has nothing to do any more.
+    this.askToStop();
+    this.keepAlive(false);
+    this.giveUp(error);
+  }
+
+  /** The slot's memory, which the thread is given anew when it must be larger. */
+  private slotOf(slot: number, byteLength: number): SharedArrayBuffer {
+    const present = this.slots[slot];
+    if (present && present.byteLength >= byteLength) return present;
+    const memory = new SharedArrayBuffer(byteLength);
+    this.slots[slot] = memory;
+    const message: SlotMessage = { slot, memory };
+    this.worker.postMessage(message);
+    Atomics.store(this.control, CONTROL.SLOT_BYTES + slot, memory.byteLength);
+    return memory;
+  }
+
+  private async copySlowly(values: readonly TensorValue[], memory: SharedArrayBuffer, offsets: readonly number[]): Promise<void> {
+    for (const [index, { data }] of values.entries()) {
+      const source = bytesOf(data);
+      const target = new Uint8Array(memory, offsets[index]);
+      for (let from = 0; from < source.byteLength; from += COPY_BYTES) {
+        target.set(source.subarray(from, from + COPY_BYTES), from);
+        await nextTurn();
+      }
+    }
+    this.run();
+  }
+
+  /** Ask for a run on what lies in the next slot. */
+  private run(): void {
+    Atomics.add(this.control, CONTROL.SENT, 1);
+    Atomics.notify(this.control, CONTROL.SENT);
+  }
+
+  private askToStop(): void {
+    Atomics.store(this.control, CONTROL.STOP, 1);
+    this.run();
   }
 }
 

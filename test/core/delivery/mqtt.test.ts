@@ -133,7 +133,7 @@ describeWith(['mosquitto'], 'a broker that is killed', () => {
     } finally {
       await broker.stop();
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 describeWith(['mosquitto'], 'a broker with a password file', () => {
@@ -164,11 +164,12 @@ describeWith(['mosquitto'], 'a broker with a password file', () => {
   });
 });
 
-describeWith(['mosquitto'], 'a broker with TLS', () => {
-  const certificates = makeCertificates();
+describeWith(['mosquitto', 'openssl'], 'a broker with TLS', () => {
+  let certificates: ReturnType<typeof makeCertificates>;
   const pem = (name: string) => readFileSync(certificates.path(name));
   let broker: Mosquitto;
   beforeAll(async () => {
+    certificates = makeCertificates();
     broker = await Mosquitto.start([
       'allow_anonymous true',
       `cafile ${certificates.path('ca.pem')}`,

@@ -8,7 +8,7 @@ import type { Provenance } from '../../../core/message/provenance';
 import { makeTensor } from '../../../core/message/tensor';
 import { ROOT } from '../../support/needs';
 
-const schemas = ['detections-1', 'classification-1', 'message-1'].map((name) =>
+const schemas = ['detections-1', 'classification-1', 'tracks-1', 'zones-1', 'event-1', 'message-1'].map((name) =>
   JSON.parse(readFileSync(join(ROOT, 'core', 'message', 'schemas', `${name}.json`), 'utf8')),
 );
 const ajv = new Ajv2020({ schemas, strict: true, allErrors: true, strictRequired: false });

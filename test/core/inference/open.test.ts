@@ -7,17 +7,17 @@ import { InferenceHost } from '../../../core/inference/host';
 import { modelFolder } from '../../support/models';
 
 const write = modelFolder();
-const host = new InferenceHost(0);
+const host = new InferenceHost(0, false);
 afterAll(() => host.close());
-const places = ['worker', 'main'] as const;
+const places = ['worker', 'main', 'process'] as const;
 const good = convolutionalModel(16, 4, 2);
 const image = { type: 'float32', shape: [1, 3, 16, 16], data: new Float32Array(3 * 16 * 16).fill(0.5) } as const;
 
 let count = 0;
-const open = (path: string, placement: 'worker' | 'main', backend?: string) =>
+const open = (path: string, placement: 'worker' | 'main' | 'process', backend?: string) =>
   host.acquire({ path, sha256: `open-${count++}`, placement, ...(backend === undefined ? {} : { backend }) });
 
-describe.each(places)('a model opened on the %s thread', (placement) => {
+describe.each(places)('a model opened in the place "%s"', (placement) => {
   it('is said not to be found when its file is missing', async () => {
     await expect(open('/nowhere/at/all.onnx', placement)).rejects.toMatchObject({ code: 'EDGE_MODEL_NOT_FOUND' });
   });
@@ -115,7 +115,7 @@ describe('without its engine', () => {
     return JSON.parse(stdout) as { code: string; message: string };
   }
 
-  it.each(places)('says on the %s thread that it is missing and how to install it', (placement) => {
+  it.each(places)('says in the place "%s" that it is missing and how to install it', (placement) => {
     expect(openElsewhere(placement)).toEqual({
       code: 'EDGE_RUNTIME_MISSING',
       message:

@@ -6,11 +6,11 @@ import { ELEMENT_ARRAYS, type ElementType, type TensorValue } from '../../../cor
 import { modelFolder } from '../../support/models';
 
 const write = modelFolder();
-const places = ['worker', 'main'] as const;
+const places = ['worker', 'main', 'process'] as const;
 const host = new InferenceHost(0);
 afterAll(() => host.close());
 
-function open(name: string, model: Graph | Uint8Array, placement: 'auto' | 'worker' | 'main'): Promise<Lease> {
+function open(name: string, model: Graph | Uint8Array, placement: 'auto' | 'worker' | 'main' | 'process'): Promise<Lease> {
   const bytes = model instanceof Uint8Array ? model : onnxModel(model);
   return host.acquire({ path: write(`${name}.onnx`, bytes), sha256: name, placement });
 }
@@ -25,7 +25,7 @@ const doubled: Graph = {
   nodes: [{ operator: 'Add', inputs: ['x', 'x'], outputs: ['y'] }],
 };
 
-describe.each(places)('a run on the %s thread', (placement) => {
+describe.each(places)('a run in the place "%s"', (placement) => {
   it.each(Object.keys(ELEMENT_ARRAYS) as ElementType[])('carries %s there and back', async (type) => {
     const value = { name: 'x', type, shape: [2, 2] };
     const lease = await open(

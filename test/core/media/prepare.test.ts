@@ -66,6 +66,17 @@ describe('a picture as a tensor', () => {
     expect(placement).toMatchObject({ sourceWidth: 4, sourceHeight: 2, scaleX: 2, scaleY: 2, offsetX: 0, offsetY: 2 });
   });
 
+  test('refuses to make more than may come in, before any memory is taken', async () => {
+    await expect(tensor({ width: 16_384, height: 16_384 })).rejects.toMatchObject({ code: 'EDGE_IMAGE_TOO_LARGE' });
+    const line = makeFrame(new Uint8Array(16_000 * 3), 'rgb8', 1, 16_000);
+    for (const resize of [
+      { width: 4000, fit: 'stretch' },
+      { width: 4000, height: 4000, fit: 'cover' },
+    ] as const) {
+      await expect(prepareFrame(line, { resize })).rejects.toMatchObject({ code: 'EDGE_IMAGE_TOO_LARGE' });
+    }
+  });
+
   test('refuses two means for three channels', async () => {
     await expect(tensor({ mean: [1, 2] })).rejects.toMatchObject({ code: 'EDGE_SETTING' });
   });

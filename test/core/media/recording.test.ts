@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { decodeVideo, findFfmpeg } from '../../../core/media/ffmpeg';
 import { openRecording, type RecordedFrame } from '../../../core/media/recording';
 import { find, itWith } from '../../support/needs';
+import { until } from '../../support/until';
 import { noise } from './pictures';
 
 let folder: string;
@@ -93,6 +94,12 @@ describe('a recording', () => {
   });
 });
 
+test('a file that is named as a picture and is none says so, without FFmpeg', async () => {
+  const path = join(folder, 'noise.jpg');
+  writeFileSync(path, Buffer.alloc(1000, 7));
+  await expect(all(path, { ffmpeg: '/no/such/ffmpeg' })).rejects.toMatchObject({ code: 'EDGE_IMAGE_FORMAT' });
+});
+
 describe('a video', () => {
   test('without FFmpeg, the error says how to install it here', async () => {
     const path = join(folder, 'film.mp4');
@@ -138,8 +145,7 @@ describe('a video', () => {
     const { chunks } = await decodeVideo(await findFfmpeg(), path);
     for await (const _ of chunks) break;
     const children = () => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length;
-    for (let wait = 0; children() > 0 && wait < 100; wait++) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(children()).toBe(0);
+    await until(() => children() === 0, 'FFmpeg to be gone');
   });
 
   itWith(['ffmpeg'], 'that is no video, or a playlist that points elsewhere, is refused', async () => {

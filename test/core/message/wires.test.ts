@@ -185,7 +185,7 @@ describe('a frame and its provenance survive', () => {
     [
       'link call',
       [
-        { id: 'call', type: 'link call', links: ['in'], linkType: 'static', timeout: '5', wires: [['end']] },
+        { id: 'call', type: 'link call', links: ['in'], linkType: 'static', timeout: '60', wires: [['end']] },
         { id: 'in', type: 'link in', links: ['call'], wires: [['out']] },
         { id: 'out', type: 'link out', mode: 'return', links: [] },
       ],

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { onnxModel } from '../../../bench/support/graph';
 import { InferenceHost } from '../../../core/inference/host';
 import type { TensorsResult } from '../../../core/message/results';
@@ -32,6 +33,9 @@ describe('a payload as tensors', () => {
     ['a flat list for a sequence of any length', [1, 2, 3], info([1, 'time', 1]), [1, 3, 1]],
     ['a typed array', new Float64Array([1, 2]), info([1, 2]), [1, 2]],
     ['a Buffer', Buffer.from([1, 2]), info([1, 2], 'uint8'), [1, 2]],
+    ['a typed array as whole numbers', Float32Array.from([1, -2]), info([1, 2], 'int8'), [1, 2]],
+    ['a list of typed arrays', [Float32Array.from([1, 2]), Float32Array.from([3, 4])], info([2, 2]), [2, 2]],
+    ['what a Function node made, of another realm', runInNewContext('Float32Array.of(1, 2)'), info([1, 2]), [1, 2]],
     ['an unnamed size', [1, 2], info([-1, 2]), [1, 2]],
   ])('%s', (_name, payload, input, shape) => {
     const tensor = one(payload, input);
@@ -40,6 +44,17 @@ describe('a payload as tensors', () => {
     expect(Array.from(tensor.data as Float32Array)).toEqual(
       [payload].flat(3).flatMap((value) => (typeof value === 'object' ? Array.from(value as Uint8Array) : value)),
     );
+  });
+
+  it('copies what it is given: a flow may write into its array while the model runs', () => {
+    const mine = Float32Array.of(1, 2);
+    const { data } = one(mine, info([2]));
+    mine[0] = 9;
+    expect(Array.from(data as Float32Array)).toEqual([1, 2]);
+    const long = BigInt64Array.of(2n ** 60n);
+    expect(one(long, info([1], 'int64')).data).toEqual(long);
+    expect(one(Int32Array.of(-3), info([1], 'int64')).data).toEqual(BigInt64Array.of(-3n));
+    expect(one([3n, true], info([2], 'int32')).data).toEqual(Int32Array.of(3, 1));
   });
 
   it('takes an object by input name, where there are several inputs', () => {
@@ -62,7 +77,16 @@ describe('a payload as tensors', () => {
     ['infinity in a typed array', new Float32Array([1, Infinity]), info([2]), 'EDGE_INPUT_NOT_FINITE'],
     ['too few', [1, 2, 3], info([1, 4]), 'EDGE_MODEL_INPUT_SHAPE'],
     ['what does not divide', [1, 2, 3], info(['batch', 2]), 'EDGE_MODEL_INPUT_SHAPE'],
+    ['lists that end in text', [['a']], info([1, 1]), 'EDGE_INPUT_TYPE'],
     ['ragged lists', [[1, 2], [3]], info([2, 2]), 'EDGE_MODEL_INPUT_SHAPE'],
+    ['a list among numbers', [1, [2]], info([2]), 'EDGE_MODEL_INPUT_SHAPE'],
+    ['a number among lists', [[1], 2], info([2, 1]), 'EDGE_MODEL_INPUT_SHAPE'],
+    ['a list with a hole', Object.assign([1, 2, 3], { length: 4 }), info([4]), 'EDGE_INPUT_TYPE'],
+    ['more in lists than is walked through', [new Array(2 ** 21 + 1).fill(0)], info(['n', 'm']), 'EDGE_INPUT_TYPE'],
+    ['a fraction in a typed array for whole numbers', Float32Array.of(0.5), info([1], 'int32'), 'EDGE_MODEL_INPUT_TYPE'],
+    ['2 for a truth value', Buffer.of(2), info([1], 'bool'), 'EDGE_MODEL_INPUT_TYPE'],
+    ['a double too large for a float', Float64Array.of(1e300), info([1]), 'EDGE_INPUT_NOT_FINITE'],
+    ['a DataView', new DataView(new ArrayBuffer(4)), info([1]), 'EDGE_INPUT_TYPE'],
     ['a fraction for whole numbers', [0.5], info([1], 'int32'), 'EDGE_MODEL_INPUT_TYPE'],
     ['256 for a byte', [256], info([1], 'uint8'), 'EDGE_MODEL_INPUT_TYPE'],
     [

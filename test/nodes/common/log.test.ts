@@ -178,8 +178,8 @@ describe('what repeats', () => {
 
   it('leaves no timer behind a node that is closed', () => {
     const { node } = speaker();
-    logEvent(node, 'restarted', 'again');
-    logEvent(node, 'restarted', 'again');
+    logEvent(node, 'model kept', 'again');
+    logEvent(node, 'model kept', 'again');
     expect(jest.getTimerCount()).toBe(1);
     node.emit('close');
     expect(jest.getTimerCount()).toBe(0);

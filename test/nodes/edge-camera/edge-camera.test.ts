@@ -3,7 +3,7 @@ import { MULTIPART, part, type TestCamera, testCamera } from '../../core/media/c
 import { noise } from '../../core/media/pictures';
 import { ROOT } from '../../support/needs';
 import { NodeRed } from '../../support/node-red';
-import { helper, inbox, load, until } from '../flow';
+import { helper, inbox, load, redeploy, until } from '../flow';
 
 const cameraNode = require(`${ROOT}/dist/nodes/edge-camera/edge-camera.js`);
 
@@ -107,11 +107,11 @@ describe('edge-camera', () => {
     const placed = flow.map((entry, index) => ({ z: 'tab', x: 100, y: 40 * index, wires: [], ...entry }));
     for (let round = 0; round < 100; round++) {
       const asked = camera.requests.length;
-      await helper.setFlows([{ id: 'tab', type: 'tab', label: 'test' }, ...placed], 'full');
+      await redeploy(placed);
       // Stopped while they connect, and now and then once they run.
       if (round % 5 === 0) await until(() => camera.requests.length >= asked + 3, 'three cameras to be asked');
     }
-    await helper.setFlows([{ id: 'tab', type: 'tab', label: 'test' }], 'full');
+    await redeploy([]);
     await until(() => camera.sockets.size === 0, 'every socket to close');
     await until(() => process.getActiveResourcesInfo().length <= before, 'resources to be released');
   });
@@ -139,4 +139,4 @@ test('"Show a picture" in the dialog gives a small picture or the error, to thos
     await nodeRed.stop();
     await camera.close();
   }
-}, 120_000);
+}, 240_000);

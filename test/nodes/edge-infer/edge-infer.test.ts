@@ -145,7 +145,7 @@ describe('edge-infer', () => {
     await until(() => /^\d/.test(statuses().at(-1) ?? ''), 'the second try');
     flow.infer.receive({ payload: red });
     expect(labels((await flow.results.until(1))[0]!)).toEqual(['red']);
-  }, 20_000);
+  }, 90_000);
 
   it.each([
     ['a wrong setting of its own', { capacity: 'many' }, undefined, 'EDGE_SETTING'],

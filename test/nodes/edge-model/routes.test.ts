@@ -33,8 +33,8 @@ describe('the admin routes of edge-model', () => {
   let nodeRed: NodeRed;
   beforeAll(async () => {
     nodeRed = await NodeRed.start({ env: { EDGELOOM_TEST_MODEL: file } });
-  }, 60_000);
-  afterAll(() => nodeRed?.stop(), 30_000);
+  }, 240_000);
+  afterAll(() => nodeRed?.stop(), 90_000);
 
   const post = async (path: string, body: unknown) => {
     const response = await nodeRed.request('POST', path, { body });
@@ -121,8 +121,8 @@ describe('the admin routes of edge-model, with adminAuth on', () => {
   let nodeRed: NodeRed;
   beforeAll(async () => {
     nodeRed = await NodeRed.start({ password: 'a long password' });
-  }, 60_000);
-  afterAll(() => nodeRed?.stop(), 30_000);
+  }, 240_000);
+  afterAll(() => nodeRed?.stop(), 90_000);
 
   it.each([
     ['GET', 'edgeloom/catalogue'],

@@ -30,6 +30,11 @@ describe('the settings of a model', () => {
     expect(options).toEqual({ placement: 'auto', scoreThreshold: 0, iouThreshold: 0.5, maxDetections: 7, threads: 2 });
   });
 
+  it('give a model a process of its own, a longest run in seconds and a most memory in megabytes', () => {
+    const { options } = modelSettings({ placement: 'process', runTimeout: '2.5', memoryLimit: '512' });
+    expect(options).toEqual({ placement: 'process', runTimeoutMs: 2500, memoryLimit: 512 * 2 ** 20 });
+  });
+
   it('say how a picture is prepared, one number for every channel', () => {
     const { manifest } = modelSettings({
       width: '320',
@@ -59,6 +64,8 @@ describe('the settings of a model', () => {
     [{ scoreThreshold: '2' }, 'EDGE_SETTING'],
     [{ threads: '1.5' }, 'EDGE_SETTING'],
     [{ placement: 'elsewhere' }, 'EDGE_SETTING'],
+    [{ runTimeout: '0' }, 'EDGE_SETTING'],
+    [{ memoryLimit: 'all' }, 'EDGE_SETTING'],
     [{ source: ['x'] }, 'EDGE_SETTING'],
     [{ source: 'https://example.com/a.onnx', sha256: 'short' }, 'EDGE_SETTING'],
     [{ width: 'wide' }, 'EDGE_MODEL_MANIFEST'],

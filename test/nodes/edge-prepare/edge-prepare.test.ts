@@ -116,6 +116,7 @@ describe('edge-prepare', () => {
     ['a tensor without a size', { output: 'tensor' }],
     ['a mean that is no number', { output: 'tensor', width: 8, height: 8, mean: 'grey' }],
     ['a crop outside', { crop: true, cropX: '7' }],
+    ['a picture of 268 megapixels', { width: 16_384, height: 16_384 }],
   ])('%s is a red status', async (_name, settings) => {
     await load(prepare, [node(settings), out]);
     const statuses = () =>

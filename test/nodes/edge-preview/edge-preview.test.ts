@@ -113,13 +113,13 @@ describe('a preview in Node-RED', () => {
   beforeAll(async () => {
     red = await NodeRed.start({ password: 'secret' });
     await red.deploy(flow());
-  }, 100_000);
+  }, 240_000);
   afterAll(() => red.stop());
   const ask = (id: string, headers: Record<string, string> = {}) => red.request('GET', `edgeloom/preview/${id}`, { headers });
 
   it('is sent once, then only its name', async () => {
     let tag = '';
-    for (const end = Date.now() + 10_000; !tag && Date.now() < end; ) {
+    for (const end = Date.now() + 60_000; !tag && Date.now() < end; ) {
       const answer = await ask('picture');
       if (((await answer.json()) as { picture: string | null }).picture) tag = answer.headers.get('etag')!;
     }
@@ -146,7 +146,7 @@ describeWith(['chromium'], 'a preview on the workspace', () => {
     editor.page.on('request', (request) => {
       if (request.url().includes('edgeloom/preview')) asked.push(request.url());
     });
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await editor?.close();
     await red?.stop();

@@ -47,7 +47,7 @@ function flow(port: number, publish: Record<string, unknown> = {}, broker: Recor
 let red: NodeRed;
 beforeAll(async () => {
   red = await NodeRed.start({ env: { BROKER_ADDRESS: 'mqtt://127.0.0.1:1', BROKER_KEEPALIVE: '15' } });
-}, 100_000);
+}, 240_000);
 afterAll(() => red.stop());
 const inject = () => red.request('POST', 'inject/in');
 
@@ -71,7 +71,7 @@ describeWith(['mosquitto'], 'edge-publish', () => {
     await inject();
     await comms.waitFor(({ topic, data }) => topic === 'debug' && JSON.stringify(data).includes('EDGE_BROKER_OFFLINE'));
     await broker.stop();
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('an edge-broker', () => {
@@ -96,7 +96,7 @@ describe('an edge-broker', () => {
     await until(() => open.size === 0, 'no connection');
     expect({ connected, goodbyes }).toEqual({ connected: 100, goodbyes: 100 });
     await broker.stop();
-  }, 120_000);
+  }, 240_000);
 
   it('takes environment variables, and says what is wrong with its settings', async () => {
     const comms = await red.listen('debug', 'status/#');
@@ -111,7 +111,7 @@ describe('an edge-broker', () => {
       await red.deploy(flow(1, publish, broker));
       await comms.waitFor(({ topic, data }) => topic === 'status/out' && JSON.stringify(data).includes(code));
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('the connection test', () => {

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { parentPort } from 'node:worker_threads';
+import { asEdgeError, EdgeError } from '../../errors';
+import { foldImageInput } from './fold-input';
+import type { GraphAnswer, GraphRequest } from './graph-thread';
+import { modelMetadata } from './metadata';
+
+/** The other side of graph-thread.ts: one request after the other, each with its answer. */
+let last: Promise<void> = Promise.resolve();
+
+parentPort!.on('message', ({ id, request }: { id: number; request: GraphRequest }) => {
+  last = last.then(() => answer(id, request));
+});
+
+async function answer(id: number, request: GraphRequest): Promise<void> {
+  try {
+    const bytes = await readFile(request.path).catch((cause) => {
+      throw new EdgeError('EDGE_MODEL_NOT_FOUND', request.path, { cause });
+    });
+    if (request.kind === 'metadata') post({ id, value: modelMetadata(bytes) });
+    else {
+      const folded = foldImageInput(bytes, request.input);
+      post({ id, value: folded }, folded);
+    }
+  } catch (thrown) {
+    const { code, message } = asEdgeError(thrown, 'EDGE_MODEL_INVALID');
+    post({ id, error: { code, message } });
+  }
+}
+
+function post(message: GraphAnswer, given?: Uint8Array): void {
+  const whole = given && given.byteLength === given.buffer.byteLength;
+  parentPort!.postMessage(message, whole ? [given.buffer as ArrayBuffer] : []);
+}
