@@ -56,7 +56,7 @@ describe('the log of a flow, as Node-RED writes it on the console', () => {
         start: 'deploy',
         wires: [['infer']],
       },
-      { ...at, id: 'infer', type: 'edge-infer', name: 'gate', model: 'model' },
+      { ...at, id: 'infer', type: 'edge-infer', name: 'gate', model: 'model', policy: 'wait', capacity: '1000' },
       { ...at, id: 'inject', type: 'inject', props: [{ p: 'payload' }], payload: FORGED, payloadType: 'str', wires: [['infer']] },
     ]);
     // Asks for a picture that is not one, as often as it can.
@@ -65,6 +65,8 @@ describe('the log of a flow, as Node-RED writes it on the console', () => {
     picture = await plain(40, 20, '#f00').jpeg().toBuffer();
     await nodeRed.waitForLog(/^recovered: /);
     await nodeRed.waitForLog(/^model loaded: /);
+
+    await nodeRed.waitForLog(/^The (payload|bytes|picture|file)/);
 
     const lines = nodeRed.printed.split('\n');
     const naming = (part: RegExp) => lines.filter((line) => part.test(line));

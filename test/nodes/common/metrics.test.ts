@@ -179,7 +179,7 @@ describe.each(VERSIONS)('metrics in Node-RED $name', (version) => {
       await nodeRed.deploy([tab]);
       const end = Date.now() + 30_000;
       const leftOf = (text: string) =>
-        text.split('\n').filter((line) => /^edgeloom_(node|queue|broker|inference|source)_/.test(line));
+        text.split('\n').filter((line) => /^edgeloom_(node|queue|broker|source|inference_(?!hung))/.test(line));
       let left: string[];
       do left = leftOf((await scrape(nodeRed)).text);
       while (left.length > 0 && Date.now() < end);
