@@ -55,6 +55,23 @@ await build({
   logLevel: 'warning',
 });
 
+// Of onnxruntime-web's 145 MB three files are needed: bundled and copied, so that a machine without a native binary works at once.
+const web = join(root, 'core', 'inference', 'backends', 'onnxruntime-web');
+const webPackage = join(root, 'node_modules', 'onnxruntime-web', 'dist');
+await build({
+  entryPoints: [join(web, 'engine.ts')],
+  outfile: join(dist, relative(root, web), 'engine.js'),
+  bundle: true,
+  alias: { 'onnxruntime-web': join(webPackage, 'ort.node.min.js') },
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  logLevel: 'warning',
+});
+for (const file of ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']) {
+  cpSync(join(webPackage, file), join(dist, relative(root, web), file));
+}
+
 // Data that code reads beside itself: catalogue entries, schemas.
 cpSync(join(root, 'core'), join(dist, 'core'), { recursive: true, filter: (file) => !/\.ts$/.test(file) });
 

@@ -91,6 +91,8 @@ async function accuracy(model: ResolvedModel, pictures: readonly Picture[], clas
     for (const [image, { bytes, objects }] of pictures.entries()) {
       const { detections, image: size } = await detect(task, bytes);
       for (const [classIndex, x, y, width, height] of objects as [number, number, number, number, number][]) {
+        // A detector of people is not asked for cars.
+        if (!model.manifest.labels.includes(classes[classIndex] ?? '')) continue;
         truth.push({
           image,
           classIndex,

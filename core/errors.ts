@@ -20,8 +20,11 @@ export const ERRORS = {
   EDGE_SOURCE_CREDENTIALS: 'The source refused the user name or password',
   EDGE_SOURCE_TIMEOUT: 'The source did not answer in time',
   EDGE_SOURCE_CONTENT: 'The source answered with something other than pictures',
-  EDGE_FFMPEG_MISSING: 'This recording needs FFmpeg, which is not installed',
-  EDGE_FFMPEG_FAILED: 'FFmpeg could not read the recording',
+  EDGE_DEVICE_NOT_FOUND: 'The camera device is not there',
+  EDGE_DEVICE_BUSY: 'The camera device is in use by another program',
+  EDGE_DEVICE_PERMISSION: 'Node-RED is not allowed to use the camera device',
+  EDGE_FFMPEG_MISSING: 'Video needs FFmpeg, which is not installed',
+  EDGE_FFMPEG_FAILED: 'FFmpeg could not read the video',
   EDGE_FFMPEG_INSTALL: 'FFmpeg could not be installed',
   // models
   EDGE_MODEL_NONE: 'No model is chosen',
@@ -38,6 +41,7 @@ export const ERRORS = {
   EDGE_MODEL_INPUT_TYPE: 'The input does not have the element type that the model expects',
   EDGE_MODEL_OUTPUT_SHAPE: 'The model gave an output that its head does not understand',
   EDGE_MODEL_OUTPUT_NOT_FINITE: 'The model gave NaN',
+  EDGE_MODEL_GOLDEN: 'The model does not give what its golden samples expect',
   EDGE_STORE_WRITE: 'The model store cannot be written',
   // inference
   EDGE_RUNTIME_MISSING: 'The inference runtime is not installed',

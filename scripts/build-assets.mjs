@@ -13,13 +13,13 @@ export async function buildAssets(where) {
   await once(where, {
     name: 'detector',
     from: [...shared, 'scripts/build-detector.mjs', 'scripts/detector', 'core/model', 'core/quantize'],
-    gives: ['dist/models', '.cache/edgeloom/coco-ssd-mobilenet-v2-fp32.onnx'],
+    gives: ['dist/models/coco-ssd-mobilenet-v2-int8.onnx', '.cache/edgeloom/coco-ssd-mobilenet-v2-fp32.onnx'],
     make: buildDetector,
   });
   await once(where, {
     name: 'sample',
     from: [...shared, 'scripts/build-sample.mjs'],
-    gives: ['dist/samples'],
+    gives: ['dist/samples', 'dist/models/golden'],
     make: buildSample,
   });
 }

@@ -19,8 +19,8 @@ const FRAMES_PER_SECOND = 5;
 const MAX_BYTES = 1_200_000;
 
 /**
- * Makes the packaged recording, dist/samples/person-at-desk.mjpeg (JPEG pictures laid end to end, 400x300) and the file that says
- * its rate, so that a fresh install shows something without a camera, FFmpeg or internet. The source is MIT; see NOTICE.
+ * Makes the packaged recording, dist/samples/person-at-desk.mjpeg (JPEG pictures laid end to end, 400x300), the file that says its
+ * rate, and its first picture as the packaged detector's golden sample, so that a fresh install shows something without a camera, FFmpeg or internet. The source is MIT; see NOTICE.
  */
 export async function buildSample({ root, dist }) {
   const folder = join(dist, 'samples');
@@ -40,6 +40,13 @@ export async function buildSample({ root, dist }) {
     licence: 'MIT',
   };
   writeFileSync(join(folder, 'person-at-desk.json'), `${JSON.stringify(about, null, 2)}\n`);
+  // What the packaged detector is tried on when it is opened: its catalogue entry says what it sees there.
+  mkdirSync(join(dist, 'models', 'golden'), { recursive: true });
+  writeFileSync(join(dist, 'models', 'golden', 'person-at-desk.jpg'), firstPicture(pictures));
+}
+
+function firstPicture(bytes) {
+  return bytes.subarray(0, bytes.indexOf('ffd8ff', 3, 'hex'));
 }
 
 function decode(clip) {

@@ -53,6 +53,16 @@ try {
   await page.waitForSelector('#edge-model-outcome img, #edge-model-outcome svg, #edge-model-outcome canvas');
   await page.waitForTimeout(1500);
   await page.screenshot({ path: join(images, 'try-it.png') });
+
+  // The same file as somebody's own, of which nobody said how it is fed: what is still open is asked.
+  await page.selectOption('#edge-model-choice', 'own');
+  await page.fill('#node-config-input-source', join(root, 'dist', 'models', 'coco-ssd-mobilenet-v2-int8.onnx'));
+  await page.click('#edge-model-inspect');
+  await page.waitForSelector('.edge-wanted');
+  await page.fill('#node-config-input-source', '/data/models/mine.onnx');
+  await page.locator('#edge-model-more').scrollIntoViewIfNeeded();
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: join(images, 'asked.png') });
 } finally {
   await browser.close();
   const ended = new Promise((done) => main.once('exit', done));

@@ -15,23 +15,27 @@ const HEADS_BEGIN = '<!-- heads: written by scripts/models-page.mjs -->';
 const HEADS_END = '<!-- end of the heads -->';
 
 const megabytes = (bytes) => (bytes === undefined ? 'in the package' : `${(bytes / 1e6).toFixed(1)} MB`);
+const classes = (labels) => {
+  const named = labels.filter((label) => label !== '').length;
+  return `${named} ${named === 1 ? 'class' : 'classes'}`;
+};
 const figure = (value) => (value === undefined ? '' : value.toFixed(3));
 
 const models = catalogue().map(({ id, description, task, licence, size, input, quantization, measured, labels }) => [
   `\`${id}\``,
   description,
-  `${task}, ${labels.length} ${labels.length === 1 ? 'class' : 'classes'}`,
+  `${task}, ${classes(labels)}`,
   `${input.width}x${input.height}, ${quantization === 'none' ? 'float' : quantization}`,
   megabytes(size),
   licence.id,
   figure(measured?.ap50),
   figure(measured?.ap),
 ]);
-const heads = HEADS.map(({ id, source }) => [`\`${id}\``, source]);
+const heads = HEADS.map(({ id, task, layout, input, source }) => [`\`${id}\``, task, layout, input ? 'known' : 'asked', source]);
 
 let page = readFileSync(join(root, 'docs', 'models.md'), 'utf8');
 page = between(page, BEGIN, END, ['id', 'what it sees', 'task', 'input', 'size', 'licence', 'AP50', 'AP'], models);
-page = between(page, HEADS_BEGIN, HEADS_END, ['head', 'published in'], heads);
+page = between(page, HEADS_BEGIN, HEADS_END, ['head', 'task', 'outputs', 'preparation', 'published in'], heads);
 process.stdout.write(page);
 
 /** The table in columns of even width, as the formatter has it. */

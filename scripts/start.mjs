@@ -158,11 +158,8 @@ function sha256(bytes) {
 function startNodeRed(demo) {
   const logFile = join(demo, 'node-red.log');
   const log = createWriteStream(logFile);
-  // npm hands its settings down; this repository's own (.npmrc) is not for what somebody installs in the demo.
-  const { npm_config_ignore_scripts: _ours, ...env } = process.env;
   const child = spawn(process.execPath, [join(root, 'node_modules', 'node-red', 'red.js'), '-u', demo], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env,
     // The whole group gets Ctrl-C from a terminal; Node-RED is to be told once, by us.
     detached: true,
   });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
+import { registerArrivals } from './arrivals';
 
 /**
  * Two nodes that run inside the measured Node-RED: `bench-source` sends JPEG Buffers in a closed loop, at most `window` of them
@@ -77,6 +78,7 @@ class Loop {
 
 export = (RED: NodeAPI): void => {
   let loop: Loop | undefined;
+  registerArrivals(RED);
 
   RED.nodes.registerType('bench-source', function (this, definition: SourceDef) {
     RED.nodes.createNode(this, definition);

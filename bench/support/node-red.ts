@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { ArrivalFigures } from './arrivals';
 import { measureTree } from './process-tree';
 
 /** The project's root, seen from dist/bench/support. */
@@ -17,8 +18,11 @@ export class MeasuredNodeRed {
     private readonly output: string[],
   ) {}
 
-  /** @param linked packages to link into the user directory, by name. */
-  static async start(flow: unknown[], linked: Record<string, string> = {}): Promise<MeasuredNodeRed> {
+  /**
+   * @param linked packages to link into the user directory, by name.
+   * @param driver the file beside this one that holds the nodes which drive and measure.
+   */
+  static async start(flow: unknown[], linked: Record<string, string> = {}, driver = 'driver'): Promise<MeasuredNodeRed> {
     const userDir = mkdtempSync(join(tmpdir(), 'edgeloom-bench-'));
     const packages = { '@edgeloom/node-red-edge-ai': ROOT, ...linked };
     for (const [name, folder] of Object.entries(packages)) {
@@ -29,7 +33,7 @@ export class MeasuredNodeRed {
     mkdirSync(join(userDir, 'nodes'));
     writeFileSync(
       join(userDir, 'nodes', 'driver.js'),
-      `module.exports = require(${JSON.stringify(join(__dirname, 'driver.js'))});\n`,
+      `module.exports = require(${JSON.stringify(join(__dirname, `${driver}.js`))});\n`,
     );
     writeFileSync(join(userDir, 'nodes', 'driver.html'), '<script type="text/javascript"></script>\n');
     writeFileSync(
@@ -52,7 +56,7 @@ export class MeasuredNodeRed {
     });
     const output: string[] = [];
     const started = new MeasuredNodeRed(child, `http://127.0.0.1:${port}`, userDir, output);
-    await new Promise<void>((resolve, reject) => {
+    const flowsStarted = new Promise<void>((resolve, reject) => {
       const read = (chunk: Buffer) => {
         output.push(chunk.toString());
         if (/Started flows/.test(output.join(''))) resolve();
@@ -62,12 +66,31 @@ export class MeasuredNodeRed {
       child.once('exit', (code) => reject(new Error(`Node-RED ended with ${code}:\n${output.join('')}`)));
       setTimeout(() => reject(new Error(`Node-RED did not start its flows:\n${output.join('')}`)), 120_000).unref();
     });
+    await flowsStarted.catch(async (thrown) => {
+      child.kill('SIGKILL');
+      throw thrown;
+    });
     return started;
   }
 
   /** CPU milliseconds and resident MiB of the whole process tree. */
   tree(): { cpuMs: number; rssMb: number } {
     return measureTree(this.child.pid!);
+  }
+
+  /** Whether its process still runs. */
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Deploy these flows; resolves when Node-RED took them, not when it runs them. */
+  async deploy(flow: unknown[], type: 'full' | 'flows' | 'nodes'): Promise<void> {
+    await this.request('POST', 'flows', { body: JSON.stringify(flow), type });
+  }
+
+  /** What a driver's route answers. */
+  async get<T>(path: string): Promise<T> {
+    return (await (await this.request('GET', path)).json()) as T;
   }
 
   async begin(): Promise<void> {
@@ -91,6 +114,20 @@ export class MeasuredNodeRed {
     return (await (await this.request('GET', 'bench/figures')).json()) as DriverFigures;
   }
 
+  /** Count what reaches `bench-arrivals` from now on. */
+  async countArrivals(): Promise<void> {
+    await this.request('POST', 'bench/arrivals');
+  }
+
+  async arrivals(): Promise<ArrivalFigures> {
+    return (await (await this.request('GET', 'bench/arrivals')).json()) as ArrivalFigures;
+  }
+
+  /** Press the button of an inject node. */
+  async inject(id: string): Promise<void> {
+    await this.request('POST', `inject/${id}`);
+  }
+
   /** What it wrote to its console. */
   log(): string {
     return this.output.join('');
@@ -105,8 +142,13 @@ export class MeasuredNodeRed {
     rmSync(this.userDir, { recursive: true, force: true });
   }
 
-  private async request(method: string, path: string): Promise<Response> {
-    const response = await fetch(`${this.url}/${path}`, { method });
+  private async request(method: string, path: string, deploy?: { body: string; type: string }): Promise<Response> {
+    const response = await fetch(`${this.url}/${path}`, {
+      method,
+      ...(deploy
+        ? { body: deploy.body, headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': deploy.type } }
+        : {}),
+    });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}\n${this.log()}`);
     return response;
   }

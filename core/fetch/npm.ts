@@ -113,6 +113,7 @@ async function feed(
   into: ReturnType<typeof createGunzip>,
   seen: (chunk: Uint8Array) => void,
 ): Promise<void> {
+  // One listener for the whole stream: one a wait would be reported as a leak.
   const closed = event(into, 'close');
   try {
     for await (const chunk of chunks) {

@@ -56,8 +56,8 @@ async function open({ backend: id, path, options, measuring }: OpenMessage): Pro
     const session = await backend.open(path, options);
     pipe.write({ kind: 'opened' });
     const { medianMs, batchable } = await measureAs(measuring, session);
-    const { inputs, outputs } = session;
-    pipe.write({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable });
+    const { inputs, outputs, notes = [] } = session;
+    pipe.write({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable, notes });
     return session;
   } catch (thrown) {
     pipe.write({ kind: 'refused', error: toPlainError(asEdgeError(thrown, 'EDGE_RUNTIME_FAILED')) });
@@ -70,6 +70,7 @@ async function work(session: BackendSession): Promise<void> {
   const memory = new InputMemory(session.inputs);
   for (let message = pipe.read(); message?.kind === 'run'; message = pipe.read()) {
     await run(session, memory, message.shapes);
+    if (session.broken) process.exit(1);
   }
 }
 

@@ -48,8 +48,8 @@ interface Waiting<T, R> {
 
 /** A queue in front of work that can be slower than its input; it never holds more than its capacity. */
 export class BoundedQueue<T, R> {
-  private readonly capacity: number;
-  private readonly concurrency: number;
+  private capacity = 1;
+  private concurrency = 1;
   private readonly waiting: Waiting<T, R>[] = [];
   private readonly counts = { in: 0, out: 0, dropped: 0, failed: 0 };
   private running = 0;
@@ -58,9 +58,20 @@ export class BoundedQueue<T, R> {
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
-  constructor(private readonly options: QueueOptions<T, R>) {
+  private options: QueueOptions<T, R>;
+
+  constructor(options: QueueOptions<T, R>) {
+    this.options = options;
+    this.change(options);
+  }
+
+  /** Go on by other rules. What waits is kept, however much it is: the rules hold for what comes. */
+  change(options: QueueOptions<T, R>): void {
+    this.options = options;
     this.capacity = options.policy === 'latest' ? 1 : Math.max(1, options.capacity ?? 1);
     this.concurrency = Math.max(1, options.concurrency ?? 1);
+    clearTimeout(this.timer);
+    this.start();
   }
 
   /**
@@ -97,15 +108,17 @@ export class BoundedQueue<T, R> {
     }
   }
 
-  /** One item too many waits, the newest. */
+  /** The newest item is one too many; where rules have changed there may be more of them. */
   private overflow(): void {
     const { policy } = this.options;
     const oldest = policy === 'latest' || policy === 'drop-oldest';
-    const { resolve, reject } = (oldest ? this.waiting.shift() : this.waiting.pop())!;
-    this.counts.dropped += 1;
-    if (policy === 'wait' || policy === 'batch') {
-      reject(new EdgeError('EDGE_QUEUE_FULL', `${this.capacity} wait already`));
-    } else resolve({ dropped: true });
+    const excess = oldest ? this.waiting.splice(0, this.waiting.length - this.capacity) : this.waiting.splice(-1);
+    for (const { resolve, reject } of excess) {
+      this.counts.dropped += 1;
+      if (policy === 'wait' || policy === 'batch') {
+        reject(new EdgeError('EDGE_QUEUE_FULL', `${this.capacity} wait already`));
+      } else resolve({ dropped: true });
+    }
   }
 
   private start(): void {

@@ -15,6 +15,8 @@ export interface SessionInfo {
   threads: number;
   /** Sentences for whoever looks after the model: what was measured and chosen. */
   notes: string[];
+  /** Sentences for whoever looks after the flow: why the model is in a process of its own that nobody asked for. */
+  warnings: string[];
   inputs: readonly TensorInfo[];
   outputs: readonly TensorInfo[];
 }

@@ -107,6 +107,8 @@ export class Trials {
     const name = nameOf(subject);
     // What was found out meanwhile counts more.
     if (trial.verdict === 'failed') this.within.delete(name);
+    // Another opening at the same time had its own first run, and was slower.
+    else if (trial.inside === undefined && this.within.has(name)) return;
     this.remembered.set(name, trial);
     if (this.folder === undefined) return;
     try {

@@ -33,6 +33,7 @@ export type FromWorker =
       /** Milliseconds of one run on inputs made up to the declared shapes; absent where such a run failed. */
       medianMs: number | undefined;
       batchable: boolean;
+      notes: readonly string[];
     }
   | { kind: 'refused'; error: PlainError }
   /** `startedAt` on the clock of `monotonicMs`; the buffers of `outputs` are the receiver's. */

@@ -36,6 +36,7 @@ async function main(): Promise<void> {
     const slot = nextSlot();
     await run(session, memory, slot);
     handled = (handled + 1) | 0;
+    if (session.broken) process.exit(1);
   }
   await inEngine(() => session.release());
 }
@@ -48,8 +49,8 @@ async function open(): Promise<BackendSession | undefined> {
       const session = await backend.open(path, options);
       post({ kind: 'opened' });
       const { medianMs, batchable } = await measureAs(measuring, session);
-      const { inputs, outputs } = session;
-      post({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable });
+      const { inputs, outputs, notes = [] } = session;
+      post({ kind: 'ready', engineVersion: version, inputs, outputs, medianMs, batchable, notes });
       return session;
     });
   } catch (thrown) {

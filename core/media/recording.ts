@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { asEdgeError, EdgeError } from '../errors';
-import type { Frame } from '../message/frame';
-import { decodeVideo, findFfmpeg } from './ffmpeg';
+import { type Frame, makeFrame } from '../message/frame';
+import { type DecodedPicture, decodeVideo, findFfmpeg, WHOLE } from './ffmpeg';
 import { readImageHeader } from './image-header';
 import { pictureFrame, readPictureFile } from './image-input';
 import { picturesOf } from './mjpeg';
@@ -36,8 +36,11 @@ export interface RecordedFrame {
 export interface RecordingOptions {
   /** Pictures a second of a folder or MJPEG file; of a video, how many of its pictures are taken. 0: what the recording says. */
   framesPerSecond?: number;
-  /** The FFmpeg program for videos; found on the PATH when empty. */
+  /** Of a video: a wider picture is shrunk to so many pixels, keeping its shape. 0: as it is. */
+  largestWidth?: number;
+  /** The FFmpeg program for videos; the first on the PATH, or one in `ffmpegFolder`, when empty. */
   ffmpeg?: string;
+  ffmpegFolder?: string;
 }
 
 /**
@@ -58,7 +61,7 @@ export async function openRecording(path: string, options: RecordingOptions = {}
   if (MJPEG_FILE.test(full)) return mjpegRecording(full, name, rate ?? (await rateBeside(full)));
   // Named as a picture it is none for FFmpeg, whatever is in it: the picture's own error says more.
   if (PICTURE_FILE.test(full) || readImageHeader(await firstBytes(full))) return pictureRecording(full, name);
-  return videoRecording(full, name, await findFfmpeg(options.ffmpeg), rate);
+  return videoRecording(full, name, await findFfmpeg(options.ffmpeg, options.ffmpegFolder), rate, options.largestWidth ?? 0);
 }
 
 async function folderRecording(folder: string, name: string, rate: number): Promise<Recording> {
@@ -107,26 +110,35 @@ function mjpegRecording(path: string, name: string, rate: number): Recording {
     kind: 'mjpeg',
     async *play() {
       const file = createReadStream(path, { highWaterMark: 128 * 1024 });
-      yield* timed(picturesOf(file), rate, `${name} holds no JPEG picture`);
+      yield* timed(compressed(picturesOf(file)), rate, `${name} holds no JPEG picture`);
     },
   };
 }
 
-function videoRecording(path: string, name: string, ffmpeg: string, rate: number | undefined): Recording {
+function videoRecording(path: string, name: string, ffmpeg: string, rate: number | undefined, largestWidth: number): Recording {
   return {
     name,
     kind: 'video',
     async *play() {
-      const video = await decodeVideo(ffmpeg, path, rate ? { framesPerSecond: rate } : {});
-      yield* timed(picturesOf(video.chunks), video.framesPerSecond || DEFAULT_RATE, `${name} holds no picture`);
+      const view = { ...WHOLE, largestWidth };
+      const video = await decodeVideo(ffmpeg, path, rate ? { framesPerSecond: rate, view } : { view });
+      yield* timed(framesOf(video.pictures), video.framesPerSecond || DEFAULT_RATE, `${name} holds no picture`);
     },
   };
 }
 
-async function* timed(pictures: AsyncIterable<Uint8Array>, rate: number, empty: string): AsyncGenerator<RecordedFrame> {
+async function* framesOf(pictures: AsyncIterable<DecodedPicture>): AsyncGenerator<Frame> {
+  for await (const { pixels, width, height } of pictures) yield makeFrame(pixels, 'rgb8', width, height);
+}
+
+async function* compressed(pictures: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
+  for await (const bytes of pictures) yield pictureFrame(bytes);
+}
+
+async function* timed(frames: AsyncIterable<Frame>, rate: number, empty: string): AsyncGenerator<RecordedFrame> {
   let index = 0;
-  for await (const bytes of pictures) {
-    yield { frame: pictureFrame(bytes), at: (index * 1000) / rate };
+  for await (const frame of frames) {
+    yield { frame, at: (index * 1000) / rate };
     index += 1;
   }
   if (index === 0) throw new EdgeError('EDGE_INPUT_EMPTY', empty);

@@ -1,8 +1,11 @@
+import type { GoldenSample } from './golden';
+
 /**
  * What a model says of itself: the file `model.json` beside it, or an entry of the catalogue, or what was inferred.
  * Everything a node needs to run it without a Function node.
  */
-export type TaskKind = 'detection' | 'classification' | 'tensors';
+export const TASK_KINDS = ['detection', 'pose', 'classification', 'segmentation', 'embedding', 'tensors'] as const;
+export type TaskKind = (typeof TASK_KINDS)[number];
 
 export interface ImageInput {
   kind: 'image';
@@ -68,6 +71,8 @@ export interface Manifest {
   /** Figures measured by `bench`, with the words that say on what. */
   measured?: { ap?: number; ap50?: number; note?: string };
   description?: string;
+  /** What the model is tried on when it is opened, and before it takes the place of another. */
+  golden?: readonly GoldenSample[];
 }
 
 /** What is known of a model so far: its `model.json`, what a user chose in a dialog, or what its file told. */
@@ -83,4 +88,6 @@ export interface ResolvedModel {
   sha256: string;
   /** Where files made from this model may be kept: the store's folder. */
   storeFolder: string;
+  /** Where its golden samples lie: the model's own folder; absent for a model that was fetched as one file. */
+  folder?: string;
 }

@@ -1,10 +1,21 @@
 import { EdgeError } from '../errors';
-import type { HeadSettings, ImageInput, Licence, Manifest, PartialManifest, RawInput } from './manifest';
+import { type GoldenSample, type GoldenTolerance, isInnerPath } from './golden';
+import {
+  type HeadSettings,
+  type ImageInput,
+  type Licence,
+  type Manifest,
+  type PartialManifest,
+  type RawInput,
+  TASK_KINDS,
+} from './manifest';
 
 /** Longest side of a model's input in pixels, most labels, longest text: beyond these a manifest is a mistake or an attack. */
 const MOST_PIXELS = 8192;
 const MOST_LABELS = 65_535;
 const MOST_TEXT = 4096;
+const MOST_GOLDEN = 32;
+const MOST_EXPECTED = 1000;
 
 /**
  * A complete manifest out of parsed JSON. Nothing is trusted: an unknown field, a wrong type or an absurd number is refused
@@ -30,7 +41,7 @@ export function parsePartialManifest(json: unknown, where: string): PartialManif
     manifest.id = at.pattern(fields.id, 'id', /^[a-z0-9][a-z0-9._-]{0,79}$/, 'lower-case letters, digits and -._');
   if ('version' in fields) manifest.version = at.text(fields.version, 'version', 40);
   if ('title' in fields) manifest.title = at.text(fields.title, 'title', 120);
-  if ('task' in fields) manifest.task = at.choice(fields.task, 'task', ['detection', 'classification', 'tensors']);
+  if ('task' in fields) manifest.task = at.choice(fields.task, 'task', TASK_KINDS);
   if ('licence' in fields) manifest.licence = parseLicence(fields.licence, at);
   if ('source' in fields) manifest.source = at.text(fields.source, 'source', MOST_TEXT);
   if ('sha256' in fields) manifest.sha256 = at.pattern(fields.sha256, 'sha256', /^[0-9a-f]{64}$/, '64 hexadecimal digits');
@@ -43,6 +54,7 @@ export function parsePartialManifest(json: unknown, where: string): PartialManif
   }
   if ('measured' in fields) manifest.measured = parseMeasured(fields.measured, at);
   if ('description' in fields) manifest.description = at.text(fields.description, 'description', MOST_TEXT);
+  if ('golden' in fields) manifest.golden = parseGolden(fields.golden, at);
   return manifest;
 }
 
@@ -80,6 +92,7 @@ const MANIFEST_FIELDS = [
   'quantization',
   'measured',
   'description',
+  'golden',
 ] as const;
 
 const INPUT_FIELDS = [
@@ -156,6 +169,63 @@ function parseMeasured(json: unknown, at: Reader): NonNullable<Manifest['measure
   if ('ap50' in fields) measured.ap50 = at.number(fields.ap50, 'measured.ap50', 0, 1);
   if ('note' in fields) measured.note = at.text(fields.note, 'measured.note', MOST_TEXT);
   return measured;
+}
+
+function parseGolden(json: unknown, at: Reader): GoldenSample[] {
+  if (!Array.isArray(json) || json.length > MOST_GOLDEN) {
+    throw at.wrong('golden', `a list of at most ${MOST_GOLDEN} samples`, json);
+  }
+  return Array.from(json as unknown[], (value, index) => {
+    const path = `golden[${index}]`;
+    const fields = at.object(value, path, ['input', 'expected', 'scoreFrom', 'tolerance']);
+    const sample: GoldenSample = {
+      input: parseGoldenInput(fields.input, `${path}.input`, at),
+      expected: parseExpected(fields.expected, `${path}.expected`, at),
+    };
+    if ('scoreFrom' in fields) sample.scoreFrom = at.number(fields.scoreFrom, `${path}.scoreFrom`, 0, 1);
+    if ('tolerance' in fields) sample.tolerance = parseTolerance(fields.tolerance, `${path}.tolerance`, at);
+    return sample;
+  });
+}
+
+function parseGoldenInput(value: unknown, path: string, at: Reader): unknown {
+  if (typeof value === 'number') return at.number(value, path, -Number.MAX_VALUE, Number.MAX_VALUE);
+  if (typeof value === 'string') {
+    if (isInnerPath(value)) return value;
+  } else if (Array.isArray(value)) return at.plainJson({ value }, path).value;
+  else if (value !== undefined) return at.plainJson(value, path);
+  throw at.wrong(path, "a file in the model's folder, or numbers", value);
+}
+
+function parseExpected(value: unknown, path: string, at: Reader): GoldenSample['expected'] {
+  const expected = at.plainJson(value, path);
+  if (Object.keys(expected).length === 0) throw at.wrong(path, 'fields of the result, like "detections"', value);
+  for (const field of ['detections', 'classes'] as const) {
+    if (!(field in expected)) continue;
+    const list = expected[field];
+    if (!Array.isArray(list) || list.length > MOST_EXPECTED) throw at.wrong(`${path}.${field}`, 'a list', list);
+    expected[field] = list.map((entry, index) => parseScored(entry, `${path}.${field}[${index}]`, field === 'detections', at));
+  }
+  return expected;
+}
+
+function parseScored(json: unknown, path: string, withBox: boolean, at: Reader) {
+  const fields = at.object(json, path, withBox ? ['label', 'score', 'box'] : ['label', 'score']);
+  const scored = { label: at.text(fields.label, `${path}.label`, 200), score: at.number(fields.score, `${path}.score`, 0, 1) };
+  if (!withBox) return scored;
+  const box = at.object(fields.box, `${path}.box`, ['x', 'y', 'width', 'height']);
+  const side = (name: 'x' | 'y' | 'width' | 'height') => at.number(box[name], `${path}.box.${name}`, -1e6, 1e6);
+  return { ...scored, box: { x: side('x'), y: side('y'), width: side('width'), height: side('height') } };
+}
+
+function parseTolerance(json: unknown, path: string, at: Reader): GoldenTolerance {
+  const fields = at.object(json, path, ['score', 'overlap', 'absolute', 'relative']);
+  const tolerance: GoldenTolerance = {};
+  for (const field of ['score', 'overlap', 'absolute', 'relative'] as const) {
+    const most = field === 'absolute' ? Number.MAX_VALUE : 1;
+    if (field in fields) tolerance[field] = at.number(fields[field], `${path}.${field}`, 0, most);
+  }
+  return tolerance;
 }
 
 function refused(where: string, what: string): EdgeError {

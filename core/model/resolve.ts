@@ -5,11 +5,11 @@ import { asEdgeError, EdgeError } from '../errors';
 import { openHttp } from '../fetch/http';
 import { fileInPackage } from '../fetch/npm';
 import { catalogueEntry } from './catalogue';
-import { completeManifest, type GraphFacts, inferManifest, type Recogniser } from './infer';
+import { completeManifest, type GraphFacts, type HeadTable, type Inference, infer } from './infer';
 import type { PartialManifest, ResolvedModel } from './manifest';
 import { fileInMirror } from './mirror';
 import { readMetadata } from './onnx/graph-thread';
-import { missingFields, parsePartialManifest } from './parse-manifest';
+import { parsePartialManifest } from './parse-manifest';
 import { type ModelSource, parseSource, showSource } from './source';
 import { type ModelStore, type StoredModel, sha256OfFile } from './store';
 
@@ -25,22 +25,21 @@ export interface ResolveOptions {
   /** What a user said in a dialog; it overrules the model's own words. */
   manifest?: ManifestOverrides;
   /** Recognises a family by the graph's signature; core/task fills it in with the heads it knows. */
-  recognise?: Recogniser;
+  heads?: HeadTable;
   signal?: AbortSignal;
   /** Bytes fetched so far, and of how many where the server says. */
   onProgress?: (bytes: number, total?: number) => void;
 }
 
 /** What is known of a model, whether or not it is enough to run it: what a dialog shows and asks for. */
-export interface Inspection {
-  manifest: PartialManifest;
-  /** Paths like "input.mean" that nobody said. */
-  missing: string[];
+export interface Inspection extends Inference {
   path: string;
   sha256: string;
   /** Bytes. */
   size: number;
   graph: GraphFacts;
+  /** Of this machine, in which the model and its golden samples lie; absent where the model is one fetched file. */
+  folder?: string;
 }
 
 /**
@@ -52,8 +51,9 @@ export async function resolveModel(source: string, options: ResolveOptions): Pro
   const inspection = await inspectModel(source, options);
   const shown = showSource(parseSource(source));
   const name = basename(inspection.manifest.source ?? shown, extname(shown)) || 'model';
-  const manifest = completeManifest(inspection.manifest, { id: idFrom(name), title: name.slice(0, 120), source: shown });
-  return { manifest, path: inspection.path, sha256: inspection.sha256, storeFolder: options.store.folder };
+  const manifest = completeManifest(inspection, { id: idFrom(name), title: name.slice(0, 120), source: shown });
+  const { path, sha256, folder } = inspection;
+  return { manifest, path, sha256, storeFolder: options.store.folder, ...(folder === undefined ? {} : { folder }) };
 }
 
 /** As resolveModel, for a model that may not say everything. */
@@ -61,8 +61,9 @@ export async function inspectModel(source: string, options: ResolveOptions): Pro
   const found = await locate(parseSource(source), options);
   const said = merge(found.manifest, options.manifest);
   const graph = await readMetadata(found.path);
-  const manifest = inferManifest({ ...said, sha256: found.sha256, size: found.size }, graph, options.recognise);
-  return { manifest, missing: missingFields(manifest), path: found.path, sha256: found.sha256, size: found.size, graph };
+  const { path, sha256, size, folder } = found;
+  const inference = infer({ ...said, sha256, size }, graph, options.heads);
+  return { ...inference, path, sha256, size, graph, ...(folder === undefined ? {} : { folder }) };
 }
 
 interface Located {
@@ -70,6 +71,7 @@ interface Located {
   sha256: string;
   size: number;
   manifest: PartialManifest;
+  folder?: string;
 }
 
 type LocateOptions = ResolveOptions & { expectedSize?: number };
@@ -87,7 +89,7 @@ async function locate(source: ModelSource, options: LocateOptions): Promise<Loca
     }
     return { ...found, manifest: entry };
   }
-  if (source.kind === 'package') return located(join(PACKAGE_MODELS, source.path), {});
+  if (source.kind === 'package') return located(join(PACKAGE_MODELS, source.path), {}, PACKAGE_MODELS);
   if (source.kind === 'path') return locateOnDisk(source.path);
   return { ...(await fetchOnce(source, options)), manifest: {} };
 }
@@ -103,7 +105,7 @@ async function locateOnDisk(path: string): Promise<Located> {
   });
   if (!found.isDirectory()) {
     const beside = path.slice(0, path.length - extname(path).length);
-    return located(path, await readManifest(`${beside}.json`));
+    return located(path, await readManifest(`${beside}.json`), dirname(path));
   }
   const manifest = await readManifest(join(path, 'model.json'));
   if (manifest.source !== undefined && !manifest.source.includes(':')) {
@@ -111,7 +113,7 @@ async function locateOnDisk(path: string): Promise<Located> {
     if (relative(resolve(path), file).startsWith('..')) {
       throw new EdgeError('EDGE_MODEL_MANIFEST', `${join(path, 'model.json')}: source leads out of its folder`);
     }
-    return located(file, manifest);
+    return located(file, manifest, path);
   }
   const models = (await readdir(path)).filter((name) => name.toLowerCase().endsWith('.onnx'));
   if (models.length !== 1) {
@@ -119,10 +121,10 @@ async function locateOnDisk(path: string): Promise<Located> {
       mend: 'Name the file itself, or name it as "source" in model.json',
     });
   }
-  return located(join(path, models[0]!), manifest);
+  return located(join(path, models[0]!), manifest, path);
 }
 
-async function located(path: string, manifest: PartialManifest): Promise<Located> {
+async function located(path: string, manifest: PartialManifest, folder: string): Promise<Located> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) throw new EdgeError('EDGE_MODEL_NOT_FOUND', path);
   if (found.size === 0) throw new EdgeError('EDGE_MODEL_INVALID', `${path} is empty`);
@@ -133,7 +135,7 @@ async function located(path: string, manifest: PartialManifest): Promise<Located
   if (manifest.sha256 !== undefined && manifest.sha256 !== sha256) {
     throw new EdgeError('EDGE_MODEL_HASH', `${path}: its manifest says ${manifest.sha256}, it is ${sha256}`);
   }
-  return { path, sha256, size: found.size, manifest };
+  return { path, sha256, size: found.size, manifest, folder };
 }
 
 async function readManifest(path: string): Promise<PartialManifest> {
@@ -202,6 +204,8 @@ function merge(manifest: PartialManifest, overrides: ManifestOverrides | undefin
     merged.input = { ...(manifest.input?.kind === 'raw' ? {} : manifest.input), ...overrides.input };
   }
   if (overrides.output) merged.output = { ...manifest.output, ...overrides.output };
+  // What the samples expect is said in the model's own words.
+  if (overrides.labels || overrides.task || overrides.output?.head) delete merged.golden;
   return merged;
 }
 

@@ -146,8 +146,10 @@ export class ModelStore {
   /** Remove a model and what was made from it. @throws EDGE_STORE_WRITE */
   async remove(sha256: string): Promise<void> {
     try {
-      const made = await readdir(join(this.folder, 'derived')).catch(() => []);
-      for (const name of made) if (name.startsWith(`${sha256}-`)) await rm(join(this.folder, 'derived', name), { force: true });
+      for (const folder of ['derived', 'optimised']) {
+        const made = await readdir(join(this.folder, folder)).catch(() => []);
+        for (const name of made) if (name.startsWith(`${sha256}-`)) await rm(join(this.folder, folder, name), { force: true });
+      }
       await rm(join(this.folder, 'models', `${sha256}.json`), { force: true });
       await rm(this.modelPath(sha256), { force: true });
     } catch (cause) {

@@ -1,9 +1,29 @@
 import { EdgeError } from '../errors';
-import type { ClassScore } from '../message/results';
+import type { Placement } from '../media/letterbox';
+import type { ClassificationResult, ClassScore } from '../message/results';
 import type { HeadSettings } from '../model/manifest';
 import { notFinite } from '../vision/candidates';
 import { labelOf } from '../vision/heads/detections';
 import { floatOutput, type Outputs } from '../vision/heads/outputs';
+import { type Decoder, type DecoderSettings, labelWarnings, sourceSize } from './decoder';
+
+export class ClassificationDecoder implements Decoder {
+  private head: ClassificationHead | undefined;
+
+  constructor(private readonly settings: DecoderSettings) {}
+
+  settle(outputs: Outputs): string[] {
+    const { labels, settings } = this.settings;
+    this.head = new ClassificationHead(outputs, labels, settings);
+    return labelWarnings(this.settings, this.head.classCount(outputs));
+  }
+
+  decode(outputs: Outputs, placement: Placement): ClassificationResult {
+    const { model, only } = this.settings;
+    const classes = this.head!.decode(outputs, only);
+    return { schema: 'edgeloom/classification/1', model, image: sourceSize(placement), classes };
+  }
+}
 
 /** Turns a classifier's one output, [1, classes] or with more dimensions of 1, into its best classes. */
 export class ClassificationHead {

@@ -1,7 +1,11 @@
+import type { ExecutionProvider } from '../inference/backend';
 import type { SessionInfo } from '../inference/host';
 import type { Frame } from '../message/frame';
 import type { Result } from '../message/results';
 import type { Manifest } from '../model/manifest';
+
+export const BACKEND_CHOICES = ['auto', 'onnxruntime-node', 'onnxruntime-web'] as const;
+export type BackendChoice = (typeof BACKEND_CHOICES)[number];
 
 /** What a node or a flow sets beside the model. Everything is optional: the manifest and the machine decide. */
 export interface TaskOptions {
@@ -15,6 +19,10 @@ export interface TaskOptions {
   retry?: boolean;
   /** Threads inside one run. */
   threads?: number;
+  /** The engine; 'auto' takes the native one, and the one in WebAssembly where there is no native one. */
+  backend?: BackendChoice;
+  /** What computes; 'auto' is the processor. One that is not there is replaced by it, with a warning that says why. */
+  executionProvider?: 'auto' | ExecutionProvider;
   /** 0 to 1; the manifest's or the family's by default. */
   scoreThreshold?: number;
   /** 0 to 1. */

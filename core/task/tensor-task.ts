@@ -2,7 +2,7 @@ import { EdgeError } from '../errors';
 import { type InferenceHost, type Lease, sharedHost } from '../inference/host';
 import { makeTensor, type Tensor } from '../message/tensor';
 import type { Manifest, ResolvedModel } from '../model/manifest';
-import { sessionOptions } from './session-options';
+import { acquire } from './acquire';
 import type { Task, TaskInfo, TaskOptions, TaskOutcome } from './task';
 import { toTensors } from './to-tensors';
 
@@ -13,8 +13,8 @@ export async function openTensorTask(
   host: InferenceHost = sharedHost(),
 ): Promise<Task> {
   const { manifest, path, sha256 } = model;
-  const lease = await host.acquire({ path, sha256, ...sessionOptions(model, options) });
-  return new TensorTask(manifest, lease);
+  const { lease, warnings } = await acquire(host, { path, sha256 }, model, options);
+  return new TensorTask(manifest, lease, warnings);
 }
 
 class TensorTask implements Task {
@@ -25,8 +25,9 @@ class TensorTask implements Task {
   constructor(
     private readonly manifest: Manifest,
     private readonly lease: Lease,
+    warnings: readonly string[],
   ) {
-    this.info = { manifest, session: lease.info, warnings: [] };
+    this.info = { manifest, session: lease.info, warnings: [...lease.info.warnings, ...warnings] };
   }
 
   async run(payload: unknown, signal?: AbortSignal): Promise<TaskOutcome> {

@@ -1,6 +1,8 @@
 import { EdgeError } from '../errors';
 
 const FIRST_CAPACITY = 256;
+/** Pixels beyond which nothing is a box; a float32 holds it, and the area of such a box too. */
+const FARTHEST = 1e18;
 
 /**
  * Boxes that passed the score threshold, before suppression: parallel columns, so that a decoder's pass over thousands of
@@ -17,13 +19,15 @@ export class Candidates {
   /** Which anchor the box came from, so that landmarks are decoded only for boxes that are kept. */
   anchors = new Uint32Array(FIRST_CAPACITY);
 
-  /** An empty box is left out. @throws EDGE_MODEL_OUTPUT_NOT_FINITE when the box or its score is NaN or infinite. */
+  /**
+   * An empty box is left out.
+   * @throws EDGE_MODEL_OUTPUT_NOT_FINITE when the box or its score is NaN, infinite or larger than a float32 holds.
+   */
   add(left: number, top: number, right: number, bottom: number, score: number, classIndex: number, anchor: number): void {
-    const width = right - left;
-    const height = bottom - top;
-    // One comparison in the usual case: NaN and infinity fail it too and are told apart only then.
-    if (!(width > 0 && height > 0 && width < Infinity && height < Infinity && score < Infinity)) {
-      if (Number.isFinite(width) && Number.isFinite(height) && Number.isFinite(score)) return;
+    // One test in the usual case: NaN and infinity fail it too and are told apart only then.
+    const isBox = right > left && bottom > top && score < Infinity;
+    if (!isBox || !(left > -FARTHEST && top > -FARTHEST && right < FARTHEST && bottom < FARTHEST)) {
+      if ([left, top, right, bottom, score].every((value) => Math.abs(value) < FARTHEST)) return;
       throw notFinite();
     }
     if (this.length === this.scores.length) this.grow();

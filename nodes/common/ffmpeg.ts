@@ -1,12 +1,12 @@
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import { asEdgeError, EdgeError } from '../../core/errors';
-import { findFfmpeg } from '../../core/media/ffmpeg';
-import { installedFfmpeg, installFfmpeg, licenceText, removeFfmpeg, versionOf } from '../../core/media/ffmpeg/install';
+import { Ffmpeg, findFfmpeg } from '../../core/media/ffmpeg';
+import { installedFfmpeg, installFfmpeg, licenceText, removeFfmpeg } from '../../core/media/ffmpeg/install';
 import { prebuiltFor } from '../../core/media/ffmpeg/prebuilt';
 import { adminRoute } from './admin';
+import { ffmpegFolder } from './ffmpeg-folder';
 import type { FfmpegReport } from './ffmpeg-report';
-import { storeFolder } from './model-owner';
 
 const ROUTES = Symbol.for('edgeloom.ffmpeg');
 
@@ -21,7 +21,7 @@ export function serveFfmpeg(RED: NodeAPI): void {
   const server = RED.httpAdmin as (NodeAPI['httpAdmin'] & { [ROUTES]?: true }) | undefined;
   if (!server || server[ROUTES]) return;
   server[ROUTES] = true;
-  const folder = join(storeFolder(RED), 'ffmpeg');
+  const folder = ffmpegFolder(RED);
   const permission = 'edge-camera.write';
   adminRoute(RED, 'post', 'ffmpeg/look', permission, ({ body }) => look(folder, textOf(body, 'named')));
   adminRoute(RED, 'get', 'ffmpeg/licence', permission, async () => {
@@ -44,7 +44,7 @@ export function serveFfmpeg(RED: NodeAPI): void {
 async function look(folder: string, named: string): Promise<FfmpegReport> {
   const prebuilt = prebuiltFor();
   const installed = await installedFfmpeg(folder);
-  const { used, error } = await usedFfmpeg(named, installed);
+  const { used, error } = await usedFfmpeg(folder, named);
   const offer = prebuilt && {
     package: `${prebuilt.name}@${prebuilt.version}`,
     built: prebuilt.built,
@@ -57,18 +57,12 @@ async function look(folder: string, named: string): Promise<FfmpegReport> {
 }
 
 /** As a node chooses: the one that is named, else the first on the PATH, else the one that was installed here. */
-async function usedFfmpeg(
-  named: string,
-  installed: { path: string; version: string } | null,
-): Promise<Pick<FfmpegReport, 'used' | 'error'>> {
+async function usedFfmpeg(folder: string, named: string): Promise<Pick<FfmpegReport, 'used' | 'error'>> {
   try {
-    const path = await findFfmpeg(named);
-    return { used: { path, version: await versionOf(path), ours: false }, error: null };
+    const { path, version } = await Ffmpeg.at(await findFfmpeg(named, folder));
+    return { used: { path, version, ours: dirname(path) === folder }, error: null };
   } catch (thrown) {
     const { code, message } = asEdgeError(thrown);
-    if (named === '' && code === 'EDGE_FFMPEG_MISSING' && installed) {
-      return { used: { path: installed.path, version: installed.version, ours: true }, error: null };
-    }
     return { used: null, error: { code, message } };
   }
 }

@@ -13,11 +13,16 @@ type FlowNode = Node & { _flow?: { handleError?: (node: Node, error: unknown, me
  * that cannot be loaded. Such an error is logged even if it was caught, and its end as well.
  */
 export function reportError(node: Node, error: EdgeError, message?: NodeMessage, done?: (error?: Error) => void): void {
-  maskError(error, secretsOf(node));
   status(node, 'red', error.code);
+  tellError(node, error, message, done);
+  if (!done) noteOutage(node, error);
+}
+
+/** The same for an error with which the node goes on as before: its status says how it is. */
+export function tellError(node: Node, error: EdgeError, message?: NodeMessage, done?: (error?: Error) => void): void {
+  maskError(error, secretsOf(node));
   figuresOf(node).countError(error.code);
   const caught = tellCatchNodes(node, error, message, done);
-  if (!done) noteOutage(node, error);
   if (!done || !caught) logError(node, error, caught);
 }
 

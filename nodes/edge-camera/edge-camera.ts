@@ -1,10 +1,11 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { asEdgeError, EdgeError } from '../../core/errors';
 import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../core/media/camera';
-import { parseAddress } from '../../core/media/camera/address';
+import { addressName, parseAddress } from '../../core/media/camera/address';
 import type { Provenance } from '../../core/message/provenance';
 import { construct } from '../common/construct';
 import { serveFfmpeg } from '../common/ffmpeg';
+import { ffmpegFolder } from '../common/ffmpeg-folder';
 import { figuresOf } from '../common/figures';
 import { logEvent } from '../common/log';
 import { serveMetrics } from '../common/metrics-route';
@@ -18,7 +19,7 @@ import { type CameraConfig, type CameraCredentials, cameraSettings } from './set
 module.exports = (RED: NodeAPI) => {
   function EdgeCamera(this: Node, config: NodeDef & CameraConfig) {
     RED.nodes.createNode(this, config);
-    construct(this, () => startCamera(this, config));
+    construct(this, () => startCamera(RED, this, config));
   }
 
   RED.nodes.registerType('edge-camera', EdgeCamera, { credentials: { user: { type: 'text' }, password: { type: 'password' } } });
@@ -27,9 +28,9 @@ module.exports = (RED: NodeAPI) => {
   serveMetrics(RED);
 };
 
-function startCamera(node: Node, config: CameraConfig): void {
-  const settings = cameraSettings(config, (node as Node<CameraCredentials>).credentials ?? {});
-  const name = node.name || parseAddress(settings.camera.url).url.hostname;
+function startCamera(RED: NodeAPI, node: Node, config: CameraConfig): void {
+  const settings = cameraSettings(config, (node as Node<CameraCredentials>).credentials ?? {}, ffmpegFolder(RED));
+  const name = node.name || addressName(parseAddress(settings.camera.url));
   const closing = new AbortController();
   let rate = new Rate();
   let sequence = 0;
@@ -43,22 +44,28 @@ function startCamera(node: Node, config: CameraConfig): void {
   const start = () => {
     if (camera) return;
     rate = new Rate();
-    camera = new Camera(openCamera(settings.camera), settings.framesPerSecond, {
-      onPicture(picture) {
-        node.send(messageOf(picture) as NodeMessage);
-        rate.count();
-        figuresOf(node).countPicture();
-        if (sequence === 1) logEvent(node, 'connected', `${picture.frame.width} × ${picture.frame.height}`);
-        status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
+    let connected = false;
+    camera = new Camera(
+      openCamera(settings.camera, (text) => logEvent(node, 'note', text)),
+      settings.framesPerSecond,
+      {
+        onPicture(picture) {
+          node.send(messageOf(picture) as NodeMessage);
+          rate.count();
+          figuresOf(node).countPicture();
+          if (!connected) logEvent(node, 'connected', `${picture.frame.width} × ${picture.frame.height}`);
+          connected = true;
+          status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
+        },
+        // While it waits for the next try, the error stays to be read.
+        onState: (state) => {
+          if (state !== 'connecting') return;
+          if (connected) figuresOf(node).countReconnect();
+          else status(node, 'yellow', 'edge-camera.status.connecting');
+        },
+        onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
       },
-      // While it waits for the next try, the error stays to be read.
-      onState: (state) => {
-        if (state !== 'connecting') return;
-        if (sequence > 0) figuresOf(node).countReconnect();
-        else status(node, 'yellow', 'edge-camera.status.connecting');
-      },
-      onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
-    });
+    );
     camera.start();
   };
   const stop = async () => {
@@ -75,7 +82,7 @@ function startCamera(node: Node, config: CameraConfig): void {
       status(node, 'grey', 'edge-camera.status.stopped');
     } else {
       // Messages that ask at the same time share one answer: a button that bounces is no flood for the camera.
-      asked ??= takeSnapshot(settings.camera, closing.signal).finally(() => {
+      asked ??= (camera?.shared ? camera.next() : takeSnapshot(settings.camera, closing.signal)).finally(() => {
         asked = undefined;
       });
       const picture = await asked.catch((thrown: unknown) => {

@@ -4,6 +4,7 @@ import { takeSnapshot } from '../../core/media/camera';
 import { orientedSize } from '../../core/media/fit';
 import { toJpeg } from '../../core/media/jpeg';
 import { adminRoute } from '../common/admin';
+import { ffmpegFolder } from '../common/ffmpeg-folder';
 import { type CameraConfig, type CameraCredentials, cameraSettings } from './settings';
 
 /** What the editor sends in the place of a password that is stored and that it never saw. */
@@ -15,12 +16,15 @@ export function registerRoutes(RED: NodeAPI): void {
   adminRoute(RED, 'post', 'camera/test', 'edge-camera.write', async ({ body, signal }) => {
     if (typeof body !== 'object' || body === null) throw new EdgeError('EDGE_INPUT_TYPE', 'no settings');
     const { id, credentials = {}, ...config } = body as CameraConfig & { id?: string; credentials?: CameraCredentials };
-    const { camera } = cameraSettings(resolveEnvironment(RED, id, config), storedPassword(RED, id, credentials));
-    const { frame, captureMs } = await takeSnapshot(camera, signal);
+    const secrets = storedPassword(RED, id, credentials);
+    const { camera } = cameraSettings(resolveEnvironment(RED, id, config), secrets, ffmpegFolder(RED));
+    const asked = performance.now();
+    const { frame } = await takeSnapshot(camera, signal);
+    const milliseconds = Math.round(performance.now() - asked);
     const jpeg = await toJpeg(frame, { width: PREVIEW_WIDTH, quality: 75 });
     return {
       ...(await orientedSize(frame)),
-      milliseconds: Math.round(captureMs),
+      milliseconds,
       picture: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
     };
   });

@@ -2,8 +2,10 @@ import type { EditorNodeProperties } from 'node-red';
 import { type Choice, field, fillSelect, openSections, showFor, useStyle } from '../common/editor/fields';
 import { getJson, postBytes, postJson, type RouteError } from '../common/editor/routes';
 import { matching, numberFrom } from '../common/editor/validate';
+import { showEngine } from './engine.editor';
 import { errorNotice, type Facts, inWords, notice, showFacts, type Translate, UNKNOWN_LICENCE } from './facts.editor';
 import { type Outcome, showOutcome } from './outcome.editor';
+import { type KnownHead, Questions } from './questions.editor';
 
 interface EdgeModel extends EditorNodeProperties {
   name: string;
@@ -24,13 +26,15 @@ interface EdgeModel extends EditorNodeProperties {
   labels: string;
   placement: string;
   threads: string;
+  backend: string;
+  executionProvider: string;
   runTimeout: string;
   memoryLimit: string;
 }
 
 interface Catalogue {
   default: string;
-  heads: string[];
+  heads: KnownHead[];
   models: (Facts & { id: string; title: string; packaged: boolean })[];
 }
 
@@ -43,13 +47,16 @@ interface Tensor {
 interface Inspection {
   manifest: Omit<Facts, 'input' | 'outputs'>;
   missing: string[];
+  choices: Record<string, string[]>;
+  warnings: string[];
   size: number;
   graph: { inputs: Tensor[]; outputs: Tensor[] };
 }
 
 const NUMBERS = /^-?\d*\.?\d+(e-?\d+)?(\s*,\s*-?\d*\.?\d+(e-?\d+)?)*$/i;
-/** What the runtime names as missing, and the field that says it. */
-const FIELD_OF: Record<string, string> = { input: 'width', 'output.head': 'head' };
+
+/** Tasks that tell no classes apart. */
+const NAMELESS = new Set<string | undefined>(['tensors', 'embedding']);
 
 RED.nodes.registerType<EdgeModel>('edge-model', {
   category: 'config',
@@ -73,6 +80,8 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     labels: { value: '' },
     placement: { value: 'auto' },
     threads: { value: '', validate: numberFrom(1, 64, { integer: true }) },
+    backend: { value: 'auto' },
+    executionProvider: { value: 'auto' },
     runTimeout: { value: '', validate: numberFrom(0.1, 86_400) },
     memoryLimit: { value: '', validate: numberFrom(64, 4_194_304) },
   },
@@ -89,6 +98,7 @@ RED.nodes.registerType<EdgeModel>('edge-model', {
     const t: Translate = (key, values) => this._(key, values as Record<string, string>);
     openSections(field('edge-model-choice').closest<HTMLElement>('.edge-form')!, this);
     void prepare(this, t);
+    void showEngine(this, t);
   },
 });
 
@@ -109,16 +119,12 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
   // A new configuration node has no property whose default is empty.
   const chosen = node.source ?? '';
   fillSelect(choice, choices, choices.some(({ value }) => value === chosen) ? chosen : 'own');
-  const heads = catalogue.heads.map((head) => ({ value: head, label: head }));
-  fillSelect(
-    field<HTMLSelectElement>('node-config-input-head'),
-    [{ value: '', label: t('edge-model.choice.model') }, ...heads],
-    node.head ?? '',
-  );
+  const questions = new Questions(catalogue.heads, node.head ?? '', t);
   showFor(choice, choice.closest('.edge-form')!.querySelectorAll<HTMLElement>('[data-show-for]'));
 
   const show = () => {
     field('edge-model-outcome').replaceChildren();
+    questions.askAll();
     const entry = catalogue.models.find(({ id }) => sourceOf(id) === choice.value);
     if (entry) showFacts(facts, inWords(entry, t), t);
     else if (catalogue.models.length > 0) facts.replaceChildren();
@@ -132,24 +138,31 @@ async function prepare(node: EdgeModel, t: Translate): Promise<void> {
   show();
 
   const upload = field('edge-model-picture');
-  onClick('edge-model-inspect', t, () => inspect(t));
-  onClick('edge-model-try-sample', t, () => tryOn(null, t));
+  const ask = { t, questions };
+  onClick('edge-model-inspect', ask, () => inspect(ask));
+  onClick('edge-model-try-sample', ask, () => tryOn(null, t));
   field('edge-model-try-picture').addEventListener('click', () => upload.click());
   upload.addEventListener('change', () => {
     const [picture] = upload.files ?? [];
     upload.value = '';
-    if (picture) void busy(field<HTMLButtonElement>('edge-model-try-picture'), t, () => tryOn(picture, t));
+    if (picture) void busy(field<HTMLButtonElement>('edge-model-try-picture'), ask, () => tryOn(picture, t));
   });
 }
 
-async function inspect(t: Translate): Promise<void> {
-  const { manifest, missing, size, graph } = await postJson<Inspection>('edgeloom/model/inspect', settings());
+interface Asking {
+  t: Translate;
+  questions: Questions;
+}
+
+async function inspect({ t, questions }: Asking): Promise<void> {
+  const { manifest, missing, choices, warnings, size, graph } = await postJson<Inspection>('edgeloom/model/inspect', settings());
   const facts: Facts = { ...manifest, size, input: tensors(graph.inputs), outputs: tensors(graph.outputs) };
   facts.licence ??= { id: UNKNOWN_LICENCE, commercialUse: false };
   const place = field('edge-model-facts');
   showFacts(place, facts, t);
-  markMissing(missing);
-  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing', { fields: missing.map(labelOf).join(', ') })));
+  place.append(...warnings.map((warning) => notice(warning)));
+  questions.ask({ missing, choices, named: (manifest.labels ?? []).length > 0 || NAMELESS.has(manifest.task) });
+  if (missing.length > 0) place.append(notice(t('edge-model.notice.missing', { fields: questions.names().join(', ') })));
 }
 
 async function tryOn(picture: File | null, t: Translate): Promise<void> {
@@ -164,13 +177,14 @@ async function tryOn(picture: File | null, t: Translate): Promise<void> {
   }
 }
 
-function onClick(id: string, t: Translate, work: () => Promise<void>): void {
+function onClick(id: string, asking: Asking, work: () => Promise<void>): void {
   const button = field<HTMLButtonElement>(id);
-  button.addEventListener('click', () => void busy(button, t, work));
+  button.addEventListener('click', () => void busy(button, asking, work));
 }
 
 /** One thing at a time; what went wrong is said where the outcome would stand. */
-async function busy(button: HTMLButtonElement, t: Translate, work: () => Promise<void>): Promise<void> {
+async function busy(button: HTMLButtonElement, asking: Asking, work: () => Promise<void>): Promise<void> {
+  const { t } = asking;
   const place = field('edge-model-outcome');
   const buttons = [...button.parentElement!.querySelectorAll('button')];
   for (const each of buttons) each.disabled = true;
@@ -181,7 +195,7 @@ async function busy(button: HTMLButtonElement, t: Translate, work: () => Promise
   } catch (thrown) {
     const error = thrown as RouteError;
     place.replaceChildren(errorNotice({ code: error.code ?? '', message: error.message ?? String(thrown) }, t));
-    if (error.code === 'EDGE_MODEL_INCOMPLETE') await inspect(t).catch(() => {});
+    if (error.code === 'EDGE_MODEL_INCOMPLETE') await inspect(asking).catch(() => {});
   } finally {
     for (const each of buttons) each.disabled = false;
   }
@@ -195,25 +209,6 @@ function settings(): Record<string, string> {
     values[element.id.replace('node-config-input-', '')] = element.value;
   }
   return values;
-}
-
-/** What a field of the description is called in this dialog. */
-function labelOf(path: string): string {
-  const label = document.querySelector(`label[for="node-config-input-${fieldOf(path)}"]`);
-  return label?.textContent?.trim() || path;
-}
-
-function fieldOf(path: string): string {
-  return FIELD_OF[path] ?? path.replace(/^.*\./, '');
-}
-
-/** Open the description and point at what the model does not say. */
-function markMissing(missing: readonly string[]): void {
-  if (missing.length > 0) field<HTMLDetailsElement>('edge-model-description').open = true;
-  const wanted = new Set(missing.map(fieldOf));
-  for (const element of field('edge-model-description').querySelectorAll<HTMLInputElement>('input, select')) {
-    element.classList.toggle('edge-wanted', wanted.has(element.id.replace('node-config-input-', '')));
-  }
 }
 
 function tensors(infos: readonly Tensor[]): string {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import { EdgeError } from '../../core/errors';
 import { openRecording } from '../../core/media/recording';
+import { providers } from '../../core/inference/providers';
 import { frameBytes } from '../../core/message/frame';
 import { catalogue, DEFAULT_MODEL, inspectModel, ModelStore } from '../../core/task';
 import { HEADS } from '../../core/vision/heads';
@@ -22,7 +23,7 @@ export function registerRoutes(RED: NodeAPI): void {
   const folder = storeFolder(RED);
   adminRoute(RED, 'get', 'catalogue', 'edge-model.read', async () => ({
     default: DEFAULT_MODEL,
-    heads: HEADS.map((head) => head.id),
+    heads: HEADS.map(({ id, task }) => ({ id, task })),
     models: catalogue().map(({ input, labels, source, ...entry }) => ({
       ...entry,
       packaged: source.startsWith('package:'),
@@ -30,13 +31,18 @@ export function registerRoutes(RED: NodeAPI): void {
       input: input.kind === 'image' ? `${input.width}×${input.height}` : '',
     })),
   }));
+  adminRoute(RED, 'get', 'providers', 'edge-model.read', providers);
   adminRoute(RED, 'post', 'model/inspect', 'edge-model.write', ({ body, signal }) => inspect(folder, body, signal));
   adminRoute(RED, 'post', 'model/try', 'edge-model.write', (asked) => tryModel(folder, asked));
 }
 
 async function inspect(folder: string, config: unknown, signal: AbortSignal) {
   const { source, manifest } = modelSettings(configOf(config));
-  const { path: _path, ...known } = await inspectModel(source || `catalogue:${DEFAULT_MODEL}`, {
+  const {
+    path: _path,
+    folder: _folder,
+    ...known
+  } = await inspectModel(source || `catalogue:${DEFAULT_MODEL}`, {
     store: new ModelStore(folder),
     manifest,
     signal,

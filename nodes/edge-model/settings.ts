@@ -1,6 +1,7 @@
 import { EdgeError } from '../../core/errors';
+import { EXECUTION_PROVIDERS } from '../../core/inference/backend';
 import { parsePartialManifest } from '../../core/model/parse-manifest';
-import type { TaskOptions } from '../../core/task';
+import { BACKEND_CHOICES, type TaskOptions } from '../../core/task';
 import type { ModelSettings } from '../common/model-owner';
 import { choiceSetting, numberSetting, textSetting } from '../common/settings';
 
@@ -13,6 +14,8 @@ export interface ModelConfig {
   maxDetections?: unknown;
   placement?: unknown;
   threads?: unknown;
+  backend?: unknown;
+  executionProvider?: unknown;
   runTimeout?: unknown;
   memoryLimit?: unknown;
   task?: unknown;
@@ -49,6 +52,8 @@ function optionsOf(config: ModelConfig): TaskOptions {
   const seconds = numberSetting('longest run', config.runTimeout, { min: 0.1, max: 86_400, fallback: unset });
   const megabytes = numberSetting('most memory', config.memoryLimit, { min: 64, max: 4_194_304, fallback: unset });
   return {
+    backend: choiceSetting('engine', config.backend, BACKEND_CHOICES),
+    executionProvider: choiceSetting('execution provider', config.executionProvider, ['auto', ...EXECUTION_PROVIDERS]),
     placement: choiceSetting('placement', config.placement, ['auto', 'worker', 'main', 'process']),
     ...(Number.isNaN(score) ? {} : { scoreThreshold: score }),
     ...(Number.isNaN(iou) ? {} : { iouThreshold: iou }),

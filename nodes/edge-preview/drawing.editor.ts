@@ -1,17 +1,25 @@
+import { colourOf, type Mask, maskUrl } from '../common/editor/overlay';
+
+interface Point {
+  x: number;
+  y: number;
+}
+
 /** What GET edgeloom/preview/:id answers. */
 export interface View {
   sequence: number;
   size: { width: number; height: number } | null;
   picture: string | null;
   boxes: { label: string; score: number; x: number; y: number; width: number; height: number }[];
+  points: Point[];
+  lines: { from: Point; to: Point }[];
+  mask: (Mask & { labels: Record<number, string> }) | null;
   text: string | null;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
 const TEXT_HEIGHT = 22;
 const STYLE_ID = 'edge-preview-style';
-/** Colours that stay apart on bright and dark pictures; a label keeps its own. */
-const COLOURS = ['#35d0ba', '#ffb000', '#ff6f61', '#7aa6ff', '#d58cff', '#9be15d', '#ff8fc7', '#f5f06b'];
 
 /**
  * The picture under one node: an SVG group inside the node's own group, so that moving, zooming and removing the node need no
@@ -34,7 +42,11 @@ export class Drawing {
       if (view.picture?.startsWith('data:image/jpeg;base64,')) {
         parts.push(element('image', { href: view.picture, width, height, preserveAspectRatio: 'none' }));
       }
+      const mask = view.mask && maskUrl(view.mask, view.mask.labels);
+      if (mask)
+        parts.push(element('image', { class: 'edge-preview-mask', href: mask, width, height, preserveAspectRatio: 'none' }));
       parts.push(boxes(view, width, height));
+      if (view.points.length > 0) parts.push(joints(view, width, height));
     }
     if (view.text) {
       parts.push(element('rect', { class: 'edge-preview-back', y: height, width, height: TEXT_HEIGHT }));
@@ -57,7 +69,7 @@ function boxes(view: View, width: number, height: number): SVGElement {
   const scaleX = width / view.size!.width;
   const scaleY = height / view.size!.height;
   for (const box of view.boxes) {
-    const colour = COLOURS[hash(box.label) % COLOURS.length]!;
+    const colour = colourOf(box.label);
     const left = box.x * scaleX;
     const top = box.y * scaleY;
     const wide = Math.max(1, box.width * scaleX);
@@ -82,16 +94,25 @@ function boxes(view: View, width: number, height: number): SVGElement {
   return all;
 }
 
+/** Limbs, then joints on top of them. */
+function joints(view: View, width: number, height: number): SVGElement {
+  const all = element('svg', { width, height, overflow: 'hidden' });
+  const scaleX = width / view.size!.width;
+  const scaleY = height / view.size!.height;
+  for (const { from, to } of view.lines) {
+    const [x1, y1, x2, y2] = [from.x * scaleX, from.y * scaleY, to.x * scaleX, to.y * scaleY];
+    all.append(element('line', { class: 'edge-preview-limb', x1, y1, x2, y2 }));
+  }
+  for (const { x, y } of view.points) {
+    all.append(element('circle', { class: 'edge-preview-joint', cx: x * scaleX, cy: y * scaleY, r: 2.5 }));
+  }
+  return all;
+}
+
 /** `text` cut to what `width` pixels hold, at `letter` pixels a letter. */
 function fitted(text: string, width: number, letter: number): string {
   const most = Math.max(3, Math.floor(width / letter));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
-}
-
-function hash(text: string): number {
-  let value = 0;
-  for (let index = 0; index < text.length; index += 1) value = (value * 31 + text.charCodeAt(index)) >>> 0;
-  return value;
 }
 
 function element(name: string, attributes: Record<string, string | number>): SVGElement {
@@ -111,6 +132,9 @@ function useStyle(): void {
 .edge-preview-view text { stroke: none; font-family: var(--red-ui-monospace-font); }
 .edge-preview-view .edge-preview-text { fill: var(--red-ui-primary-text-color); font-size: 12px; }
 .edge-preview-box { fill: none; stroke-width: 2; }
+.edge-preview-mask { image-rendering: pixelated; }
+.edge-preview-limb { stroke: #fff; stroke-width: 2; stroke-linecap: round; paint-order: stroke; filter: drop-shadow(0 0 1px #000); }
+.edge-preview-joint { fill: #ff4081; stroke: #fff; stroke-width: 0.75; }
 .edge-preview-view .edge-preview-label { fill: #111; font-size: 10px; }
 `;
   document.head.append(style);

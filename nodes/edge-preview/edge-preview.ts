@@ -6,7 +6,7 @@ import { onClose, onInput } from '../common/on-input';
 import { reportError } from '../common/report';
 import { numberSetting } from '../common/settings';
 import { clearStatus } from '../common/status';
-import { Preview } from './preview';
+import { Preview, textView } from './preview';
 
 interface Config extends NodeDef {
   width: string;
@@ -61,7 +61,7 @@ module.exports = (RED: NodeAPI) => {
       const error = asEdgeError(thrown);
       found.failed = true;
       reportError(node, error);
-      response.json({ sequence: 0, size: null, picture: null, boxes: [], text: error.code });
+      response.json(textView(0, error.code));
     }
   });
 };

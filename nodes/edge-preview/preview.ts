@@ -3,11 +3,15 @@ import { pictureOf } from '../../core/delivery/compose';
 import { readImageHeader, turnsSides } from '../../core/media/image-header';
 import { toFrame } from '../../core/media/image-input';
 import { toJpeg } from '../../core/media/jpeg';
-import type { Detection } from '../../core/message/results';
+import type { ClassMask, Detection } from '../../core/message/results';
+import { MOST_RUNS } from '../../core/vision/mask';
 
 /** A box or a line of text beyond these helps nobody on a picture of 320 pixels. */
 const MOST_BOXES = 200;
 const MOST_LETTERS = 120;
+/** Of all people together; a joint that the model is not surer of than this is not drawn. */
+const MOST_POINTS = 2000;
+const SEEN = 0.2;
 
 export interface ViewBox {
   label: string;
@@ -18,14 +22,37 @@ export interface ViewBox {
   height: number;
 }
 
-/** What the editor draws. Boxes are in pixels of `size`, which the picture fills. */
+export interface ViewPoint {
+  x: number;
+  y: number;
+}
+
+export interface ViewLine {
+  from: ViewPoint;
+  to: ViewPoint;
+}
+
+/** Runs of class numbers over the whole picture; `labels` by class number, those that are to be seen. */
+export interface ViewMask extends Pick<ClassMask, 'width' | 'height' | 'runs'> {
+  labels: Record<number, string>;
+}
+
+/** What the editor draws. Boxes, points and lines are in pixels of `size`, which the picture fills. */
 export interface View {
   sequence: number;
   size: { width: number; height: number } | null;
   /** A JPEG as a data URL, already scaled down. */
   picture: string | null;
   boxes: ViewBox[];
+  points: ViewPoint[];
+  lines: ViewLine[];
+  mask: ViewMask | null;
   text: string | null;
+}
+
+/** A view of nothing but a text. */
+export function textView(sequence: number, text: string | null): View {
+  return { sequence, size: null, picture: null, boxes: [], points: [], lines: [], mask: null, text };
 }
 
 /**
@@ -65,17 +92,17 @@ export class Preview {
 
   private async make(message: Record<string, unknown>, sequence: number): Promise<View> {
     const { payload } = message;
-    const boxes = boxesOf(payload);
+    const drawn = { boxes: boxesOf(payload), ...jointsOf(payload), mask: maskOf(payload) };
     const image = imageSize(payload);
     const source = pictureOf(message) ?? (typeof payload === 'string' && payload.startsWith('data:image/') ? payload : undefined);
-    if (source === undefined) return { sequence, size: image, picture: null, boxes, text: textOf(payload) };
+    if (source === undefined) return { ...textView(sequence, textOf(payload)), size: image, ...drawn };
     const jpeg = await toJpeg(await toFrame(source), { width: this.width, quality: 75 });
     this.encoded += 1;
     return {
       sequence,
       size: image ?? jpegSize(jpeg),
       picture: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
-      boxes,
+      ...drawn,
       text: source === payload ? null : textOf(payload),
     };
   }
@@ -113,12 +140,62 @@ function boxesOf(payload: unknown): ViewBox[] {
   return boxes;
 }
 
-/** A value in a few words: a number as it is, the best classes, or an object's first plain fields. Detections speak by boxes. */
+/** The keypoints that were seen, and the limbs between two of them. */
+function jointsOf(payload: unknown): Pick<View, 'points' | 'lines'> {
+  const points: ViewPoint[] = [];
+  const lines: ViewLine[] = [];
+  const detections = property(payload, 'detections');
+  const skeleton = property(payload, 'skeleton');
+  for (const detection of Array.isArray(detections) ? detections : []) {
+    const keypoints = property(detection, 'keypoints');
+    if (!Array.isArray(keypoints) || points.length + keypoints.length > MOST_POINTS) continue;
+    const seen = keypoints.map(pointOf);
+    for (const point of seen) if (point) points.push(point);
+    for (const limb of Array.isArray(skeleton) ? skeleton.slice(0, MOST_POINTS) : []) {
+      if (lines.length === MOST_POINTS) break;
+      const [from, to] = Array.isArray(limb) ? [seen[limb[0]], seen[limb[1]]] : [];
+      if (from && to) lines.push({ from, to });
+    }
+  }
+  return { points, lines };
+}
+
+function pointOf(keypoint: unknown): ViewPoint | undefined {
+  const [x, y, score] = ['x', 'y', 'score'].map((name) => property(keypoint, name));
+  if (typeof x !== 'number' || typeof y !== 'number' || !Number.isFinite(x) || !Number.isFinite(y)) return undefined;
+  return typeof score === 'number' && score < SEEN ? undefined : { x, y };
+}
+
+/** A segmentation's mask, where it is whole: the editor draws it cell by cell. */
+function maskOf(payload: unknown): ViewMask | null {
+  const mask = property(payload, 'mask');
+  const [width, height, runs] = ['width', 'height', 'runs'].map((name) => property(mask, name));
+  if (!isSide(width) || !isSide(height) || !Array.isArray(runs) || runs.length > 2 * MOST_RUNS) return null;
+  if (!runs.every((value) => Number.isInteger(value) && value >= 0)) return null;
+  const labels: Record<number, string> = {};
+  const classes = property(payload, 'classes');
+  for (const entry of Array.isArray(classes) ? classes : []) {
+    const [index, label] = [property(entry, 'class'), property(entry, 'label')];
+    if (isSide(index) || index === 0) labels[index] = typeof label === 'string' ? label.slice(0, MOST_LETTERS) : '';
+  }
+  return { width, height, runs, labels };
+}
+
+function isSide(value: unknown): value is number {
+  return isPositive(value) && Number.isInteger(value) && value <= 2048;
+}
+
+/**
+ * A value in a few words: a number as it is, the best classes or the largest areas, how long a vector is, or an object's first
+ * plain fields. Detections speak by boxes.
+ */
 function textOf(payload: unknown): string | null {
   if (payload === undefined || payload === null) return null;
   if (typeof payload !== 'object') return shorten(String(payload));
   const classes = property(payload, 'classes');
   if (Array.isArray(classes)) return shorten(classes.slice(0, 3).map(scored).join('  '));
+  const vector = property(payload, 'vector');
+  if (Array.isArray(vector)) return shorten(`[${vector.slice(0, 4).map(plain).join(', ')}, …] ${vector.length}`);
   if (Array.isArray(property(payload, 'detections')) || ArrayBuffer.isView(payload)) return null;
   if (Array.isArray(payload)) return shorten(payload.slice(0, 12).map(plain).join(', '));
   const fields = Object.entries(payload).filter(
@@ -135,7 +212,9 @@ function textOf(payload: unknown): string | null {
 }
 
 function scored(entry: unknown): string {
-  return `${plain(property(entry, 'label'))} ${plain(property(entry, 'score'))}`;
+  const share = property(entry, 'share');
+  const value = typeof share === 'number' ? `${(share * 100).toFixed(1)}%` : plain(property(entry, 'score'));
+  return `${plain(property(entry, 'label'))} ${value}`;
 }
 
 function plain(value: unknown): string {

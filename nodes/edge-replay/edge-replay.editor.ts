@@ -12,6 +12,7 @@ interface EdgeReplay extends EditorNodeProperties {
   loop: boolean;
   start: string;
   framesPerSecond: string;
+  largestWidth: string;
   ffmpeg: string;
 }
 
@@ -33,6 +34,7 @@ RED.nodes.registerType<EdgeReplay>('edge-replay', {
     loop: { value: true },
     start: { value: 'deploy', required: true },
     framesPerSecond: { value: '', validate: numberFrom(0, 240) },
+    largestWidth: { value: '1280', validate: numberFrom(0, 16384, { integer: true }) },
     ffmpeg: { value: '' },
   },
   inputs: 1,

@@ -8,6 +8,7 @@ import type { Provenance } from '../../core/message/provenance';
 import { Backpressure } from '../common/backpressure';
 import { construct } from '../common/construct';
 import { serveFfmpeg } from '../common/ffmpeg';
+import { ffmpegFolder } from '../common/ffmpeg-folder';
 import { figuresOf } from '../common/figures';
 import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
@@ -24,6 +25,7 @@ interface ReplayDef extends NodeDef {
   loop?: string | boolean;
   start?: string;
   framesPerSecond?: string | number;
+  largestWidth?: string | number;
   ffmpeg?: string;
 }
 
@@ -47,6 +49,7 @@ function parse(def: ReplayDef) {
     loop: flagSetting(def.loop, true),
     start: choiceSetting('start', def.start, ['deploy', 'message']),
     framesPerSecond: numberSetting('pictures per second', def.framesPerSecond, { min: 0, max: 240, fallback: 0 }),
+    largestWidth: numberSetting('largest width', def.largestWidth, { min: 0, max: 16_384, fallback: 0, integer: true }),
     ffmpeg: textSetting('FFmpeg', def.ffmpeg),
   };
 }
@@ -61,14 +64,14 @@ module.exports = (RED: NodeAPI) => {
 };
 
 function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse>): void {
-  const { path, framesPerSecond, ffmpeg, loop } = settings;
+  const { path, framesPerSecond, largestWidth, ffmpeg, loop } = settings;
   const backpressure = settings.pace === 'flow' ? new Backpressure(RED, node) : undefined;
   let rate = new Rate();
   let name = node.name ?? '';
   let sequence = 0;
 
   const open = async () => {
-    const recording = await openRecording(path, { framesPerSecond, ffmpeg });
+    const recording = await openRecording(path, { framesPerSecond, largestWidth, ffmpeg, ffmpegFolder: ffmpegFolder(RED) });
     name = node.name || recording.name;
     return recording;
   };

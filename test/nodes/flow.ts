@@ -33,12 +33,36 @@ export function inbox(id: string): Inbox {
 
 /** Load a flow into a real Node-RED; every node gets a place on the workspace but those marked as `config`. */
 export function load(nodes: NodeSets, flow: Record<string, unknown>[], credentials: Record<string, unknown> = {}): Promise<void> {
-  const placed = flow.map(({ config, ...node }, index) =>
-    config || node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
-  );
   // The helper's RED lacks the hooks that Node-RED gives every node.
   const sets = [nodes].flat().map((set) => (RED: NodeAPI) => set(Object.assign(RED, { hooks })));
-  return helper.load(sets, [{ id: 'tab', type: 'tab', label: 'test' }, ...placed], credentials);
+  return helper.load(sets, placed(flow), credentials);
+}
+
+function placed(flow: Record<string, unknown>[]) {
+  const nodes = flow.map(({ config, ...node }, index) =>
+    config || node.type === 'tab' ? node : { z: 'tab', x: 100, y: 40 * index, wires: [], ...node },
+  );
+  return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes] as Parameters<typeof helper.load>[1];
+}
+
+interface Runtime {
+  _redNodes: { setFlows(flow: unknown, credentials: unknown, type: string): Promise<unknown> };
+  _events: NodeJS.EventEmitter;
+}
+
+type DeployType = 'full' | 'flows' | 'nodes';
+
+/** Deploy other flows over those that run, as the editor does; resolves when they run. */
+export async function deploy(flow: Record<string, unknown>[], type: DeployType): Promise<void> {
+  const { _events: events } = helper as unknown as Runtime;
+  const started = new Promise((resolve) => events.once('flows:started', resolve));
+  await beginDeploy(flow, type);
+  await started;
+}
+
+/** As `deploy`; resolves when the old flows are closed, and the new ones are only about to start. */
+export async function beginDeploy(flow: Record<string, unknown>[], type: DeployType): Promise<void> {
+  await (helper as unknown as Runtime)._redNodes.setFlows(placed(flow), {}, type);
 }
 
 /** A full deploy; resolves when the flows have started. The helper's own `setFlows` gives up on that after 300 ms. */

@@ -19,8 +19,9 @@ interface NodeSet {
   err?: string;
 }
 
-/** Nobody answers where the tests run; a node says so by one of these. */
-const NOBODY_THERE = /^EDGE_(BROKER_(OFFLINE|UNREACHABLE|REFUSED|CREDENTIALS)|SOURCE_(UNREACHABLE|TIMEOUT)|MODEL_DOWNLOAD)\b/;
+/** Nobody answers where the tests run, and FFmpeg may not be there; a node says so by one of these. */
+const NOBODY_THERE =
+  /^EDGE_(BROKER_(OFFLINE|UNREACHABLE|REFUSED|CREDENTIALS)|SOURCE_(UNREACHABLE|TIMEOUT)|FFMPEG_MISSING|MODEL_DOWNLOAD)\b/;
 
 describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed by npm', () => {
   let installation: Installation;

@@ -11,6 +11,7 @@ export type Need =
   | 'mosquitto'
   | 'chromium'
   | 'ffmpeg'
+  | 'rtsp'
   | 'socat'
   | 'openssl'
   | 'registry'
@@ -30,6 +31,7 @@ const finders: Record<Need, () => string | undefined> = {
   mosquitto: () => program('mosquitto'),
   chromium: () => process.env.CHROMIUM ?? program('chromium') ?? program('chromium-browser') ?? program('google-chrome'),
   ffmpeg: () => program('ffmpeg'),
+  rtsp: findRtsp,
   socat: () => program('socat'),
   openssl: () => program('openssl'),
   registry: () =>
@@ -94,4 +96,14 @@ function findNode22(): string | undefined {
     const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
     return major > 22 || (major === 22 && minor >= 9);
   });
+}
+
+/** A Python that knows GStreamer's RTSP server, for test/support/rtsp-server.py. One of pyenv or conda does not see Debian's modules. */
+function findRtsp(): string | undefined {
+  const look =
+    "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; Gst.init(None); ";
+  const encoder = "exit(0 if all(Gst.ElementFactory.find(name) for name in ('x264enc', 'rtph264pay', 'videotestsrc')) else 1)";
+  return ['/usr/bin/python3', program('python3')].find(
+    (python) => python && existsSync(python) && spawnSync(python, ['-c', look + encoder], { timeout: 20_000 }).status === 0,
+  );
 }

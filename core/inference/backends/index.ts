@@ -5,6 +5,7 @@ import type { Backend } from '../backend';
 /** The engines of this palette, each loaded when it is first asked for, so that a missing one costs only its users. */
 const BACKENDS: Readonly<Record<string, () => Backend>> = {
   'onnxruntime-node': () => (require('./onnxruntime-node') as typeof import('./onnxruntime-node')).onnxruntimeNode,
+  'onnxruntime-web': () => (require('./onnxruntime-web') as typeof import('./onnxruntime-web')).onnxruntimeWeb,
 };
 
 export const DEFAULT_BACKEND = 'onnxruntime-node';

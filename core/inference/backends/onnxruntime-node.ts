@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type * as OnnxRuntime from 'onnxruntime-node';
-import { EdgeError, type ErrorCode } from '../../errors';
-import { ELEMENT_ARRAYS, type ElementType, type TensorInfo, type TensorValue } from '../../message/tensor';
-import type { Backend, BackendSession, SessionOptions, Tensors } from '../backend';
+import { EdgeError } from '../../errors';
+import type { Backend, BackendSession, SessionOptions } from '../backend';
+import { ON_PROCESSOR } from '../providers';
+import { firstLine, OnnxSession, openError } from './onnx-session';
+import { openOptimised } from './optimised-models';
 
 /** ONNX Runtime's own Node.js binding: native speed, but only where npm holds a binary (glibc Linux, Windows, macOS on ARM). */
 export const onnxruntimeNode: Backend = {
@@ -22,20 +24,47 @@ export const onnxruntimeNode: Backend = {
 
   async open(modelPath: string, options: SessionOptions): Promise<BackendSession> {
     const ort = runtime();
-    let session: OnnxRuntime.InferenceSession;
+    const { executionProvider = 'cpu' } = options;
     try {
-      session = await ort.InferenceSession.create(modelPath, sessionOptions(options));
+      return await openWith(ort, modelPath, options);
     } catch (thrown) {
-      throw openError(thrown);
-    }
-    try {
-      return new OnnxSession(ort, session);
-    } catch (thrown) {
-      await session.release();
-      throw thrown;
+      if (executionProvider === 'cpu') throw thrown;
+      const session = await openWith(ort, modelPath, { ...options, executionProvider: 'cpu' });
+      session.notes.push(`${ON_PROCESSOR}: ${executionProvider} did not take this model (${reasonOf(thrown)})`);
+      return session;
     }
   },
 };
+
+async function openWith(ort: typeof OnnxRuntime, modelPath: string, options: SessionOptions): Promise<OnnxSession> {
+  const { executionProvider = 'cpu', preciseInt8 = false, optimised } = options;
+  const create = (path: string, { writeTo, asItIs }: { writeTo?: string; asItIs?: boolean } = {}) =>
+    ort.InferenceSession.create(path, {
+      ...sessionOptions(options),
+      ...(writeTo === undefined ? {} : { optimizedModelFilePath: writeTo }),
+      ...(asItIs ? { graphOptimizationLevel: 'disabled' as const } : {}),
+    });
+  let session: OnnxRuntime.InferenceSession;
+  try {
+    // What other providers make of a graph is not a graph any more that could be written.
+    if (optimised && executionProvider === 'cpu') {
+      const made = [ort.env.versions.node, executionProvider, preciseInt8];
+      session = await openOptimised(modelPath, { ...optimised, made }, create);
+    } else session = await create(modelPath);
+  } catch (thrown) {
+    throw openError(thrown);
+  }
+  try {
+    return new OnnxSession(ort, session);
+  } catch (thrown) {
+    await session.release();
+    throw thrown;
+  }
+}
+
+function reasonOf(thrown: unknown): string {
+  return firstLine(thrown instanceof EdgeError && thrown.cause instanceof Error ? thrown.cause.message : String(thrown));
+}
 
 /** Threads inside one run when none are chosen: one core stays free for Node-RED, and more than four rarely pay on small models. */
 export function defaultThreads(): number {
@@ -62,75 +91,6 @@ export function sessionOptions(options: SessionOptions): OnnxRuntime.InferenceSe
         ...(options.preciseInt8 ? { x64quantprecision: '1' } : {}),
       },
     },
-  };
-}
-
-class OnnxSession implements BackendSession {
-  readonly inputs: readonly TensorInfo[];
-  readonly outputs: readonly TensorInfo[];
-  private readonly fetches: string[];
-
-  constructor(
-    private readonly ort: typeof OnnxRuntime,
-    private readonly session: OnnxRuntime.InferenceSession,
-  ) {
-    this.inputs = session.inputMetadata.map((metadata) => {
-      const info = tensorInfo(metadata);
-      if (info) return info;
-      throw new EdgeError('EDGE_MODEL_UNSUPPORTED', `its input ${metadata.name} is not a tensor of numbers`);
-    });
-    // Labels as strings and maps of probabilities (classic machine learning exports) are left out, the tensors beside them work.
-    this.outputs = session.outputMetadata.map(tensorInfo).filter((info) => info !== undefined);
-    if (this.outputs.length === 0) throw new EdgeError('EDGE_MODEL_UNSUPPORTED', 'none of its outputs is a tensor of numbers');
-    this.fetches = this.outputs.map((info) => info.name);
-  }
-
-  async run(feeds: Tensors): Promise<Tensors> {
-    const inputs: Record<string, OnnxRuntime.Tensor> = {};
-    for (const [name, value] of Object.entries(feeds)) inputs[name] = toOrt(this.ort, value);
-    let outputs: OnnxRuntime.InferenceSession.OnnxValueMapType;
-    try {
-      outputs = await this.session.run(inputs, this.fetches);
-    } catch (thrown) {
-      throw runError(thrown);
-    }
-    const results: Tensors = {};
-    for (const name of this.fetches) results[name] = fromOrt(outputs[name] as OnnxRuntime.Tensor);
-    return results;
-  }
-
-  async release(): Promise<void> {
-    await this.session.release();
-  }
-}
-
-function tensorInfo(metadata: OnnxRuntime.InferenceSession.ValueMetadata): TensorInfo | undefined {
-  if (!metadata.isTensor || !isElementType(metadata.type)) return undefined;
-  // A dimension without a size and without a name comes as an empty string.
-  return { name: metadata.name, type: metadata.type, shape: metadata.shape.map((size) => (size === '' ? -1 : size)) };
-}
-
-function isElementType(type: string): type is ElementType {
-  return Object.hasOwn(ELEMENT_ARRAYS, type);
-}
-
-type HalfConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Uint16Array;
-/** From Node 24 on float16 tensors hold these; the palette keeps the bit patterns. */
-const Half = (globalThis as { Float16Array?: HalfConstructor }).Float16Array;
-
-function toOrt(ort: typeof OnnxRuntime, value: TensorValue): OnnxRuntime.Tensor {
-  const { data } = value;
-  const seen = value.type === 'float16' && Half ? new Half(data.buffer, data.byteOffset, data.length) : data;
-  return new ort.Tensor(value.type, seen as OnnxRuntime.Tensor.DataType as never, value.shape);
-}
-
-function fromOrt(tensor: OnnxRuntime.Tensor): TensorValue {
-  const data = tensor.data as unknown as TensorValue['data'];
-  const type = tensor.type as ElementType;
-  return {
-    type,
-    shape: tensor.dims,
-    data: type === 'float16' && Half ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data,
   };
 }
 
@@ -162,7 +122,7 @@ export function missingRuntime(thrown: unknown): EdgeError {
   if (libc() === 'musl') {
     return new EdgeError('EDGE_RUNTIME_MISSING', `onnxruntime-node has no binary for ${machine()}`, {
       cause: thrown,
-      mend: 'Use a Debian-based image instead of an Alpine one',
+      mend: 'A Debian-based image instead of an Alpine one has native speed',
     });
   }
   return new EdgeError('EDGE_RUNTIME_MISSING', `its library does not load on ${machine()}: ${firstLine(text)}`, {
@@ -180,33 +140,4 @@ function libc(): 'glibc' | 'musl' | undefined {
   if (process.platform !== 'linux') return undefined;
   const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return report.header.glibcVersionRuntime ? 'glibc' : 'musl';
-}
-
-/** What ONNX Runtime says in words, as codes; the first that matches. Words as of 1.20 to 1.30. */
-const OPEN_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/file doesn't exist|no such file/i, 'EDGE_MODEL_NOT_FOUND'],
-  [
-    /external.{0,40}(data|initializer|file|path)|escapes.{0,30}(directory|folder)|tensorprotoutils|GetExtDataFromTensorProto/i,
-    'EDGE_MODEL_EXTERNAL_DATA',
-  ],
-  [
-    /no op registered|not a registered function|could not find an implementation|unsupported model ir|is under development|not implemented|no opset import|unrecognized .*(domain|operator)/i,
-    'EDGE_MODEL_UNSUPPORTED',
-  ],
-];
-
-function openError(thrown: unknown): EdgeError {
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const code = OPEN_ERRORS.find(([words]) => words.test(text))?.[1] ?? 'EDGE_MODEL_INVALID';
-  return new EdgeError(code, firstLine(text), { cause: thrown });
-}
-
-function runError(thrown: unknown): EdgeError {
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const code = /invalid (dimensions|rank) for input/i.test(text) ? 'EDGE_MODEL_INPUT_SHAPE' : 'EDGE_RUNTIME_FAILED';
-  return new EdgeError(code, firstLine(text), { cause: thrown });
-}
-
-function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? '').trim().slice(0, 300);
 }

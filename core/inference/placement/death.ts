@@ -40,7 +40,8 @@ const RETRY_MS = 1000;
 
 /** The end of a life that was given up after `limitMs`. */
 export function timedOut(what: string, limitMs: number): EdgeError {
-  return died({ cause: 'timeout', detail: `${what} took more than ${limitMs / 1000} s` });
+  const detail = `${what} took more than ${limitMs / 1000} s`;
+  return died({ cause: 'timeout', detail }, detail, 'Allow it a longer run at the model, if it only is slow');
 }
 
 /** The end of a process that held more than it may. Both in bytes. */

@@ -24,8 +24,12 @@ export interface PlacedSpec extends OpenSpec {
  * badly is not opened inside Node-RED's process: it runs in one of its own, or is refused where it cannot even be opened.
  */
 export async function openSession(spec: PlacedSpec): Promise<Session> {
-  const opening = new Opening(spec);
-  return spec.placement === 'process' ? opening.outside() : opening.whereItBelongs();
+  const { placement } = spec;
+  const kept = findBackend(spec.backend).ownThreadOnly && placement !== 'process';
+  const opening = new Opening(kept ? { ...spec, placement: 'worker' } : spec);
+  const session = await (placement === 'process' ? opening.outside() : opening.whereItBelongs());
+  if (kept && placement === 'main') session.info.notes.push(`${spec.backend} runs in a thread of its own only`);
+  return session;
 }
 
 class Opening {
@@ -33,7 +37,9 @@ class Opening {
   private readonly subject: Subject;
 
   constructor(private readonly spec: PlacedSpec) {
-    const { sha256, backend, options, stateFolder } = spec;
+    const { sha256, backend, stateFolder } = spec;
+    // Where a graph is kept says nothing on how a model does.
+    const { optimised: _, ...options } = spec.options;
     this.trials = trialsIn(stateFolder);
     this.subject = { sha256, backend, engine: findBackend(backend).installedVersion?.() ?? 'unknown', options };
   }
@@ -41,12 +47,12 @@ class Opening {
   /** In a process of its own, also what died there before. */
   async outside(): Promise<Session> {
     const past = await this.past();
-    if (past?.verdict === 'passed') return this.inProcess(past, notesOf(past));
-    if (past?.stage === 'running') return this.inProcess(undefined, []);
+    if (past?.verdict === 'passed') return this.passed(past);
+    if (past?.stage === 'running') return this.suspected([]);
     const { trial, begun, error } = await this.tried();
-    if (trial.verdict === 'passed') return this.inProcess(trial, notesOf(trial), begun);
+    if (trial.verdict === 'passed') return this.passed(trial, begun);
     if (trial.stage === 'opening') throw error;
-    return this.inProcess(undefined, [`A first run ended badly (${trial.detail})`]);
+    return this.suspected([`A first run ended badly (${trial.detail})`]);
   }
 
   /** Inside Node-RED's process where nothing speaks against it: in a thread, or on its own where it is tiny. */
@@ -65,7 +71,7 @@ class Opening {
     if (!trial) return this.untried([]);
     if (trial.verdict === 'passed') return this.inside(trial);
     if (trial.stage === 'opening') throw refusal(trial);
-    return this.inProcess(undefined, [sentenceOf(trial)]);
+    return this.suspected([sentenceOf(trial)]);
   }
 
   /** What is known of the model and still counts. */
@@ -113,16 +119,28 @@ class Opening {
     return MainSession.open(spec, { medianMs, batchable }, [...notes, WHY_MAIN]);
   }
 
-  private async inProcess(trial: Passed | undefined, notes: readonly string[], begun?: Begun): Promise<Session> {
-    const spec = trial ? { ...this.spec, options: { ...this.spec.options, threads: trial.threads } } : this.spec;
-    const measurement = trial?.measurement;
-    const ready = begun ?? (await begin(spec, 'process', measurement ?? false, measurement?.medianMs));
-    return this.remote(spec, 'process', ready, notes);
+  /** In a process, as it did well in one. */
+  private async passed(trial: Passed, begun?: Begun): Promise<Session> {
+    const { measurement, threads } = trial;
+    const spec = { ...this.spec, options: { ...this.spec.options, threads } };
+    const life = begun ?? (await begin(spec, 'process', measurement, measurement.medianMs));
+    return this.remote(spec, 'process', life, notesOf(trial));
   }
 
-  private remote(spec: OpenSpec, placement: 'worker' | 'process', begun: Begun, notes: readonly string[]): Session {
+  /** In a process, without a made-up run: it may be what it dies of. */
+  private async suspected(warnings: readonly string[]): Promise<Session> {
+    return this.remote(this.spec, 'process', await begin(this.spec, 'process', false), [], warnings);
+  }
+
+  private remote(
+    spec: OpenSpec,
+    placement: 'worker' | 'process',
+    begun: Begun,
+    notes: readonly string[],
+    warnings: readonly string[] = [],
+  ): Session {
     const onDeath = (death: Death) => void this.remember(death);
-    return new RemoteSession(spec, { placement, begun, notes, onDeath });
+    return new RemoteSession(spec, { placement, begun, notes, warnings, onDeath });
   }
 
   /** A model that ran, and then did not. */

@@ -62,7 +62,8 @@ export class MainSession implements Session {
       placement: 'main',
       ...(medianMs === undefined ? {} : { medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [...notes],
+      notes: [...notes, ...(session.notes ?? [])],
+      warnings: [],
       inputs: session.inputs,
       outputs: session.outputs,
     };

@@ -33,6 +33,7 @@ export class InferenceProcess implements EngineLife {
   private sending: Promise<void> | undefined;
   private stopping = false;
   private abandoned: EdgeError | undefined;
+  private giveUp: (error: EdgeError) => void = () => {};
 
   /** @throws EDGE_WORKER_EXITED where the system starts no process. */
   constructor({ path, backend, options }: OpenSpec, measuring: Measuring, { memoryBytes }: Limits) {
@@ -44,6 +45,7 @@ export class InferenceProcess implements EngineLife {
     const words = tail(stderr);
     const report = tail(lifeline);
     this.exited = new Promise((resolve) => {
+      this.giveUp = resolve;
       // All that it wrote has been read by then.
       this.child.on('close', (code, signal) => {
         const held = heldIn(report());
@@ -109,6 +111,8 @@ export class InferenceProcess implements EngineLife {
   abandon(error: EdgeError): void {
     this.abandoned ??= error;
     this.child.kill('SIGKILL');
+    // The system does not end one that waits for a disk that does not answer; nobody waits for it here, either.
+    setTimeout(() => this.giveUp(error), KILL_MS).unref();
   }
 
   private listen(onMessage: (message: FromWorker) => void): void {

@@ -43,6 +43,8 @@ export interface RemoteOptions {
   begun: Begun;
   /** Sentences for whoever looks after the model. */
   notes?: readonly string[];
+  /** As in SessionInfo. */
+  warnings?: readonly string[];
   /** Told of every end for which the model is to blame. */
   onDeath?: (death: Death) => void;
 }
@@ -61,7 +63,7 @@ export class RemoteSession implements Session {
   private readonly backoff = new Backoff();
   private readonly limits: Limits;
   private life: EngineLife | undefined;
-  /** Why there is no life, and since when there may be another one (`performance.now()`). */
+  /** Why there is no life, and from when on there may be another one (`performance.now()`). */
   private ended: { error: EdgeError; until: number } | undefined;
   private pause: NodeJS.Timeout | undefined;
   private opening: Promise<void> | undefined;
@@ -82,7 +84,8 @@ export class RemoteSession implements Session {
       placement: options.placement,
       ...(ready.medianMs === undefined ? {} : { medianMs: ready.medianMs }),
       threads: spec.options.threads ?? defaultThreads(),
-      notes: [...(options.notes ?? [])],
+      notes: [...(options.notes ?? []), ...ready.notes],
+      warnings: [...(options.warnings ?? [])],
       inputs: ready.inputs,
       outputs: ready.outputs,
     };
@@ -185,7 +188,7 @@ export class RemoteSession implements Session {
 
   private moveToProcess(): void {
     this.info.placement = 'process';
-    this.info.notes.push(
+    this.info.warnings.push(
       'A run in a thread did not come to an end: the thread is left behind, and the model goes on in a process of its own',
     );
   }
@@ -300,7 +303,7 @@ export class RemoteSession implements Session {
     this.overtime = setTimeout(() => {
       const late = this.sent[0];
       // When Node-RED itself was held up, the result may be there and only not read yet.
-      setImmediate(() => setImmediate(() => this.sent[0] === late && this.life?.abandon(timedOut('a run', runMs))));
+      setImmediate(() => setImmediate(() => late && this.sent[0] === late && this.life?.abandon(timedOut('a run', runMs))));
     }, runMs);
     this.overtime.unref();
   }

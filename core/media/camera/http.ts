@@ -1,7 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { EdgeError } from '../../errors';
-import { type CameraAddress, maskUrl } from './address';
+import { maskUrl } from '../../secrets';
+import type { NetworkAddress } from './address';
 import { Authorization } from './authorization';
 
 const MAX_REDIRECTS = 5;
@@ -22,7 +23,7 @@ export class CameraHttp {
   private readonly authorization: Authorization;
 
   constructor(
-    private readonly address: CameraAddress,
+    private readonly address: NetworkAddress,
     private readonly options: HttpOptions,
   ) {
     const kept = { keepAlive: true, maxSockets: 2, maxFreeSockets: 1 };

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,6 +5,7 @@ import { asEdgeError, EdgeError, ERRORS } from '../../errors';
 import type { FetchCodes } from '../../fetch/codes';
 import { fileInPackage } from '../../fetch/npm';
 import { type Prebuilt, prebuiltFor } from './prebuilt';
+import { Ffmpeg } from './program';
 
 /** An FFmpeg that the user had installed from the dialog. */
 export interface InstalledFfmpeg {
@@ -26,7 +26,6 @@ const CODES: FetchCodes = { failed: 'EDGE_FFMPEG_INSTALL', differs: 'EDGE_FFMPEG
 const PROGRAM = 'ffmpeg';
 /** A folder of a download under way, or of one that a power cut ended. */
 const PARTIAL = '.partial';
-const ANSWER_MS = 20_000;
 
 /** The text of the licence under which the build comes; shown before it is fetched, and kept beside it. */
 export function licenceText({ licence }: Prebuilt): Promise<string> {
@@ -52,7 +51,7 @@ export async function installFfmpeg(folder: string, options: InstallOptions = {}
     await fetchProgram(prebuilt, join(partial, PROGRAM), folder, onProgress, signal);
     await writeFile(join(partial, 'LICENSE.txt'), await licenceText(prebuilt));
     await writeFile(join(partial, 'README.txt'), readMe(prebuilt));
-    const version = await versionOf(join(partial, PROGRAM));
+    const { version } = await Ffmpeg.at(join(partial, PROGRAM));
     signal?.throwIfAborted();
     const place = join(folder, prebuilt.version);
     await rm(place, { recursive: true, force: true });
@@ -74,8 +73,8 @@ export async function installedFfmpeg(
 ): Promise<InstalledFfmpeg | null> {
   const path = join(folder, PROGRAM);
   if (!prebuilt || !(await stat(path).catch(() => null))) return null;
-  const version = await versionOf(path).catch(() => null);
-  return version === null ? null : { path, version, prebuilt };
+  const ffmpeg = await Ffmpeg.at(path).catch(() => null);
+  return ffmpeg && { path, version: ffmpeg.version, prebuilt };
 }
 
 /** Take away everything that was installed into the folder; what is not ours in it stays. */
@@ -91,21 +90,6 @@ export async function removeFfmpeg(folder: string): Promise<void> {
   } catch (cause) {
     throw new EdgeError('EDGE_FFMPEG_INSTALL', `it could not be removed (${(cause as Error).message})`, { cause });
   }
-}
-
-/** As the program at this path calls itself, "5.1.9-0+deb12u1". @throws EDGE_FFMPEG_FAILED */
-export function versionOf(path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { timeout: ANSWER_MS, killSignal: 'SIGKILL', windowsHide: true } as const;
-    execFile(path, ['-version'], options, (error, printed) => {
-      const version = /^ffmpeg version (\S+)/.exec(printed)?.[1];
-      if (version !== undefined && !error) resolve(version);
-      else {
-        const reason = error ? error.message.split('\n')[0]! : 'it does not say that it is FFmpeg';
-        reject(new EdgeError('EDGE_FFMPEG_FAILED', `${path} does not run here (${reason})`, { cause: error }));
-      }
-    });
-  });
 }
 
 async function fetchProgram(

@@ -2,10 +2,20 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EdgeError, type ErrorCode } from '../../errors';
 import type { ImageInput } from '../manifest';
+import type { ClassMapOptions } from './fold-class-map';
 import type { ModelMetadata } from './metadata';
 
 /** What the thread is asked for, by the model's file. */
-export type GraphRequest = { kind: 'metadata'; path: string } | { kind: 'fold'; path: string; input: ImageInput };
+export type GraphRequest =
+  | { kind: 'metadata'; path: string }
+  | { kind: 'fold'; path: string; folding: Folding }
+  | { kind: 'dequantize'; path: string };
+
+/** What is folded into a graph: the preparation of its picture, the choice of a segmentation's classes, or both. */
+export interface Folding {
+  input?: ImageInput;
+  classMap?: ClassMapOptions;
+}
 
 /** `message` is the whole sentence of an error with a code. */
 export type GraphAnswer = { id: number; value: unknown } | { id: number; error: { code: ErrorCode; message: string } };
@@ -30,9 +40,14 @@ export async function readMetadata(path: string): Promise<ModelMetadata> {
   return { ...metadata, properties: Object.assign(Object.create(null) as Record<string, string>, metadata.properties) };
 }
 
-/** A model's file with its preparation folded in, see foldImageInput. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
-export async function foldedModel(path: string, input: ImageInput): Promise<Uint8Array> {
-  return (await ask({ kind: 'fold', path, input })) as Uint8Array;
+/** A model's file with these folded in, see foldImageInput and foldClassMap. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
+export async function foldedModel(path: string, folding: Folding): Promise<Uint8Array> {
+  return (await ask({ kind: 'fold', path, folding })) as Uint8Array;
+}
+
+/** A quantized model's file made float, see dequantizeModel; null where nothing can be. @throws EDGE_MODEL_*, EDGE_MODEL_NOT_FOUND */
+export async function dequantizedModel(path: string): Promise<Uint8Array | null> {
+  return (await ask({ kind: 'dequantize', path })) as Uint8Array | null;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { EdgeError } from '../../errors';
-import type { Detection, Point } from '../../message/results';
+import type { Detection, Keypoint } from '../../message/results';
 import type { HeadSettings } from '../../model/manifest';
 import { type Candidates, notFinite } from '../candidates';
 import { suppress } from '../suppression';
@@ -69,7 +69,7 @@ export function labelOf(labels: readonly string[], index: number): string {
 export function toDetections(
   candidates: Candidates,
   context: HeadContext,
-  keypointsOf?: (anchor: number) => Point[],
+  keypointsOf?: (anchor: number) => Keypoint[],
 ): Detection[] {
   const { settings, labels, only } = context;
   if (only) keepOnly(candidates, (index) => only.has(labelOf(labels, index)));
@@ -112,8 +112,8 @@ function probability(score: number): number {
   });
 }
 
-function finitePoints(points: Point[]): Point[] {
-  if (points.every((point) => Number.isFinite(point.x) && Number.isFinite(point.y))) return points;
+function finitePoints(points: Keypoint[]): Keypoint[] {
+  if (points.every(({ x, y, score = 0 }) => Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(score))) return points;
   throw notFinite();
 }
 

@@ -1,7 +1,7 @@
 import { Candidates, notFinite } from '../candidates';
 import { reportedClasses, scoreThresholdOf, sigmoid, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
+import { hasShape, imageSizeOf, outputOf, shapeError, sizeAt, sizeWithout } from './outputs';
 
 const STRIDE = 16;
 
@@ -14,6 +14,8 @@ const STRIDE = 16;
  */
 export const fastestdet: DetectionHead = {
   id: 'fastestdet',
+  task: 'detection',
+  layout: '[1, 5 + classes, rows, columns] at stride 16',
   source: 'github.com/dog-qiuqiu/FastestDet utils/tool.py handle_preds, example/ncnn/FastestDet.cpp',
   input: { colours: 'bgr', mean: [0, 0, 0], scale: [1 / 255, 1 / 255, 1 / 255], fit: 'stretch' },
 
@@ -24,7 +26,7 @@ export const fastestdet: DetectionHead = {
     return Number(outputs[0]!.shape[1]) >= 6;
   },
 
-  classCount: (outputs) => outputOf(outputs, undefined, [1, null, null, null]).shape[1]! - 5,
+  classCount: (outputs) => sizeWithout(sizeAt(outputs, undefined, 4, 1), 5),
 
   decode(outputs, context) {
     const { input, labels, settings } = context;

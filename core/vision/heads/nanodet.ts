@@ -2,7 +2,7 @@ import { EdgeError } from '../../errors';
 import { Candidates, notFinite } from '../candidates';
 import { givesLogits, reportedClasses, searchStart, sigmoid, stridesOf, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
+import { hasShape, imageSizeOf, outputOf, shapeError, sizeAt } from './outputs';
 
 const STRIDES = [8, 16, 32];
 /** Bins of the distance distribution of the published models: reg_max 7, distances 0 to 7 strides. */
@@ -17,6 +17,8 @@ const USUAL_BINS = 8;
  */
 export const nanodet: DetectionHead = {
   id: 'nanodet',
+  task: 'detection',
+  layout: '`cls_pred_stride_S` [1, cells, classes] and `dis_pred_stride_S` [1, cells, 32] for S = 8, 16, 32',
   source: 'github.com/RangiLyu/nanodet v0.4 nanodet/model/head/nanodet_head.py; Li et al., Generalized Focal Loss (2020)',
   // ImageNet's mean and deviation in the order blue, green, red.
   input: {
@@ -42,7 +44,7 @@ export const nanodet: DetectionHead = {
     );
   },
 
-  classCount: (outputs) => outputOf(outputs, `cls_pred_stride_${STRIDES[0]}`, [1, null, null]).shape[2]!,
+  classCount: (outputs) => sizeAt(outputs, `cls_pred_stride_${STRIDES[0]}`, 3, 2),
 
   decode(outputs, context) {
     const { input, labels, settings } = context;

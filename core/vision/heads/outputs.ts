@@ -55,6 +55,24 @@ export function hasShape(info: TensorInfo | undefined, expected: readonly (numbe
   return info.shape.every((size, i) => typeof size === 'number' && size > 0 && (expected[i] === null || expected[i] === size));
 }
 
+/** As hasShape, where sizes that the graph leaves open fit any. */
+export function couldHave(info: TensorInfo | undefined, expected: readonly (number | null)[]): boolean {
+  if (info?.shape.length !== expected.length) return false;
+  return info.shape.every((size, i) => typeof size === 'string' || size < 1 || expected[i] === null || expected[i] === size);
+}
+
+/** One size of the shape of output `name` (the only one when absent), of a certain number of dimensions; null where it is not told. */
+export function sizeAt(outputs: readonly TensorInfo[], name: string | undefined, rank: number, axis: number): number | null {
+  const found = name === undefined ? (outputs.length === 1 ? outputs[0] : undefined) : outputs.find((info) => info.name === name);
+  const size = found?.shape.length === rank ? found.shape[axis] : undefined;
+  return typeof size === 'number' && size > 0 ? size : null;
+}
+
+/** `size - less`, null staying null. */
+export function sizeWithout(size: number | null, less: number): number | null {
+  return size === null ? null : size - less;
+}
+
 /** Cells of the feature maps at `strides`, all together: how many anchors an anchor-free detector gives for this input. */
 export function cellCount(size: { width: number; height: number }, strides: readonly number[]): number {
   return strides.reduce((sum, stride) => sum + Math.ceil(size.width / stride) * Math.ceil(size.height / stride), 0);

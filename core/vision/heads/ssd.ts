@@ -1,7 +1,7 @@
 import { Candidates, notFinite } from '../candidates';
 import { givesLogits, reportedClasses, searchStart, sigmoid, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
+import { hasShape, imageSizeOf, outputOf, shapeError, sizeAt } from './outputs';
 
 /**
  * SSD as TensorFlow's object detection models give it once their suppression is cut away: `scores` [1, anchors, classes]
@@ -16,6 +16,8 @@ import { hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
  */
 export const ssd: DetectionHead = {
   id: 'ssd',
+  task: 'detection',
+  layout: '`scores` [1, anchors, classes] and `boxes` [1, anchors, 4]; decoded, not suppressed',
   source: 'Liu et al., SSD (2016); github.com/tensorflow/models research/object_detection/meta_architectures/ssd_meta_arch.py',
   // TensorFlow's SSDs differ in normalisation and some have it inside the graph: asked for, not guessed.
   input: null,
@@ -28,7 +30,7 @@ export const ssd: DetectionHead = {
     return Number(scores!.shape[2]) !== 2 && hasShape(boxes, [1, Number(scores!.shape[1]), 4]);
   },
 
-  classCount: (outputs) => outputOf(outputs, 'scores', [1, null, null]).shape[2]!,
+  classCount: (outputs) => sizeAt(outputs, 'scores', 3, 2),
 
   decode(outputs, context) {
     const { input, labels, settings } = context;

@@ -17,6 +17,8 @@ const LEVELS = [
  */
 export const ultraface: DetectionHead = {
   id: 'ultraface',
+  task: 'detection',
+  layout: '`scores` [1, anchors, 2] and `boxes` [1, anchors, 4]',
   source: 'github.com/Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB run_video_face_detect_onnx.py predict',
   input: { colours: 'rgb', mean: [127, 127, 127], scale: [1 / 128, 1 / 128, 1 / 128], fit: 'stretch' },
   labels: ['face'],

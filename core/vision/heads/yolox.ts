@@ -1,7 +1,7 @@
 import { Candidates, notFinite } from '../candidates';
 import { givesLogits, reportedClasses, scoreThresholdOf, sigmoid, stridesOf, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { cellCount, hasShape, imageSizeOf, outputOf, shapeError } from './outputs';
+import { cellCount, hasShape, imageSizeOf, outputOf, shapeError, sizeAt, sizeWithout } from './outputs';
 
 const STRIDES = [8, 16, 32];
 
@@ -14,16 +14,20 @@ const STRIDES = [8, 16, 32];
  */
 export const yolox: DetectionHead = {
   id: 'yolox',
+  task: 'detection',
+  layout: '[1, cells, 5 + classes], one cell each of the strides 8, 16, 32; not decoded',
   source: 'Ge et al., YOLOX (2021); github.com/Megvii-BaseDetection/YOLOX yolox/utils/demo_utils.py demo_postprocess',
   input: { colours: 'bgr', mean: [0, 0, 0], scale: [1, 1, 1], fit: 'letterbox', anchor: 'start', padding: 114 },
 
-  matches(inputs, outputs) {
+  matches(inputs, outputs, { task }) {
+    // Ultralytics, which writes a task, does not export YOLOX.
+    if (task !== undefined) return false;
     const size = imageSizeOf(inputs);
     if (!size || outputs.length !== 1 || !hasShape(outputs[0], [1, cellCount(size, STRIDES), null])) return false;
     return Number(outputs[0]!.shape[2]) >= 6;
   },
 
-  classCount: (outputs) => outputOf(outputs, undefined, [1, null, null]).shape[2]! - 5,
+  classCount: (outputs) => sizeWithout(sizeAt(outputs, undefined, 3, 2), 5),
 
   decode(outputs, context) {
     const { input, labels, settings } = context;

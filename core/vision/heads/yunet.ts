@@ -1,11 +1,13 @@
-import type { Point } from '../../message/results';
+import type { Keypoint } from '../../message/results';
 import { Candidates, notFinite } from '../candidates';
 import { scoreThresholdOf, stridesOf, toDetections } from './detections';
 import type { DetectionHead } from './head';
-import { hasShape, imageSizeOf, outputOf } from './outputs';
+import { couldHave, imageSizeOf, outputOf } from './outputs';
 
 const STRIDES = [8, 16, 32];
-const POINTS = 5;
+/** Right and left are the person's. */
+const NAMES = ['right eye', 'left eye', 'nose', 'right mouth corner', 'left mouth corner'];
+const POINTS = NAMES.length;
 
 /**
  * YuNet: per stride `cls_S` and `obj_S` [1, cells, 1] (probabilities), `bbox_S` [1, cells, 4] and `kps_S` [1, cells, 10].
@@ -16,22 +18,26 @@ const POINTS = 5;
  */
 export const yunet: DetectionHead = {
   id: 'yunet',
+  task: 'detection',
+  layout: '`cls_S`, `obj_S` [1, cells, 1], `bbox_S` [1, cells, 4], `kps_S` [1, cells, 10] for S = 8, 16, 32',
   source: 'Wu, Peng, Yu, YuNet (2023); github.com/opencv/opencv modules/objdetect/src/face_detect.cpp postProcess',
   input: { colours: 'bgr', mean: [0, 0, 0], scale: [1, 1, 1], fit: 'letterbox', anchor: 'start', padding: 0 },
   labels: ['face'],
 
+  // Twelve names that nobody else has: sizes may vary, as in the published model for any size.
   matches(inputs, outputs) {
     const size = imageSizeOf(inputs);
-    const has = (name: string, cells: number, columns: number) =>
-      hasShape(
+    const has = (name: string, cells: number | null, columns: number) =>
+      couldHave(
         outputs.find((output) => output.name === name),
         [1, cells, columns],
       );
     return (
-      size !== null &&
+      inputs.length === 1 &&
+      inputs[0]!.shape.length === 4 &&
       outputs.length === 4 * STRIDES.length &&
       STRIDES.every((stride) => {
-        const cells = Math.ceil(size.width / stride) * Math.ceil(size.height / stride);
+        const cells = size && Math.ceil(size.width / stride) * Math.ceil(size.height / stride);
         return (
           has(`cls_${stride}`, cells, 1) &&
           has(`obj_${stride}`, cells, 1) &&
@@ -84,10 +90,11 @@ export const yunet: DetectionHead = {
     return toDetections(candidates, context, (kept) => {
       const { first, across, stride, landmarks } = levels.findLast((level) => kept >= level.first)!;
       const cell = kept - first;
-      const points: Point[] = [];
+      const points: Keypoint[] = [];
       for (let point = 0; point < POINTS; point++) {
         const at = cell * 2 * POINTS + 2 * point;
         points.push({
+          name: NAMES[point]!,
           x: (landmarks[at]! + (cell % across)) * stride,
           y: (landmarks[at + 1]! + Math.floor(cell / across)) * stride,
         });

@@ -36,7 +36,7 @@ export const TRACKER_DEFAULTS: Readonly<TrackerSettings> = {
   lowOverlap: 0.5,
   tentativeOverlap: 0.1,
   confirmFrames: 2,
-  coastSeconds: 0.3,
+  coastSeconds: 0.2,
   lostSeconds: 2,
   mostTracks: 200,
   mostDetections: 200,

@@ -22,7 +22,7 @@ export interface TrackerCounts {
   found: number;
   /** Detections left out: no box, no area, NaN, outside the picture, weaker than the lowest score, or beyond the most. */
   ignored: number;
-  /** Detections that would have started a track beyond the most. */
+  /** Detections that would have started a track beyond the most, when none was lost that could go. */
   refusedTracks: number;
   /** Frames that were not newer than the one before. */
   refusedFrames: number;
@@ -103,7 +103,7 @@ export class Tracker {
     for (const track of third.unmatchedTracks) track.state = 'ended';
     this.tracks = this.tracks.filter((track) => track.state !== 'ended');
     ended.push(...this.endTwins());
-    for (const detection of third.unmatchedDetections) this.start(detection, now);
+    for (const detection of third.unmatchedDetections) this.start(detection, now, ended);
     return { ...this.report(image, now), ended: ended.map(endedTrack) };
   }
 
@@ -127,9 +127,9 @@ export class Tracker {
     if (track.state === 'tentative' && track.hits >= this.settings.confirmFrames) track.confirm(++this.confirmed);
   }
 
-  private start(detection: Detection, now: number): void {
+  private start(detection: Detection, now: number, ended: Track[]): void {
     if (detection.score < this.settings.newScore) return;
-    if (this.tracks.length >= this.settings.mostTracks) {
+    if (this.tracks.length >= this.settings.mostTracks && !this.makeRoom(ended)) {
       this.refusedTracks += 1;
       return;
     }
@@ -138,11 +138,21 @@ export class Tracker {
     if (this.settings.confirmFrames <= 1) track.confirm(++this.confirmed);
   }
 
+  /** What is there is worth more than what was: the one that has been lost for longest goes. */
+  private makeRoom(ended: Track[]): boolean {
+    const gone = this.tracks.filter(({ state }) => state === 'lost');
+    if (gone.length === 0) return false;
+    const oldest = gone.reduce((least, track) => (track.lastSeen < least.lastSeen ? track : least));
+    this.tracks = this.tracks.filter((track) => track !== oldest);
+    ended.push(oldest);
+    return true;
+  }
+
   /** Before the frame is looked at, so that after a long gap nothing is taken for what stood there an hour ago. */
   private endLost(now: number): Track[] {
-    const forgotten = (track: Track) => now - track.lastSeen > this.settings.lostSeconds * 1000 && track.state !== 'tentative';
-    const ended = this.tracks.filter(forgotten);
-    this.tracks = this.tracks.filter((track) => !forgotten(track));
+    const isForgotten = (track: Track) => now - track.lastSeen > this.settings.lostSeconds * 1000;
+    const ended = this.tracks.filter((track) => isForgotten(track) && track.id > 0);
+    this.tracks = this.tracks.filter((track) => !isForgotten(track));
     return ended;
   }
 

@@ -65,10 +65,17 @@ export class ZoneCounter {
     for (const { name } of this.settings.lines) this.totals.lines[name] = { forwards: 0, backwards: 0 };
   }
 
-  /** Go on from totals that were kept; those of zones and lines that no longer exist are passed over. */
-  restore(totals: ZoneTotals): void {
-    for (const [name, total] of Object.entries(this.totals.zones)) Object.assign(total, totals.zones[name]);
-    for (const [name, total] of Object.entries(this.totals.lines)) Object.assign(total, totals.lines[name]);
+  /** Go on from totals that were kept; those of zones and lines that no longer exist, and what is no count, are passed over. */
+  restore(kept: Partial<ZoneTotals>): void {
+    for (const part of ['zones', 'lines'] as const) {
+      for (const [name, total] of Object.entries<Record<string, number>>(this.totals[part])) {
+        const before: Record<string, unknown> = kept[part]?.[name] ?? {};
+        for (const field of Object.keys(total)) {
+          const value = before[field];
+          if (typeof value === 'number' && Number.isInteger(value) && value >= 0) total[field] = value;
+        }
+      }
+    }
   }
 
   keep(): ZoneTotals {
@@ -104,6 +111,14 @@ export class ZoneCounter {
     this.forget(now, changes);
     const untracked = visiting.filter(({ tracked }) => !tracked);
     return { detections, zones: this.zoneStates(untracked, now), lines: this.lineStates(), changes };
+  }
+
+  /** Time has passed and no frame came: who was in a zone has left it after `forgetSeconds`. */
+  tick(at: number): Omit<ZonesOutput, 'detections'> {
+    const changes: ZoneChange[] = [];
+    const now = this.clock.timeOf(at);
+    this.forget(now, changes);
+    return { zones: this.zoneStates([], now), lines: this.lineStates(), changes };
   }
 
   private visit(

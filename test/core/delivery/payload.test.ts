@@ -8,8 +8,9 @@ import type { Provenance } from '../../../core/message/provenance';
 import { makeTensor } from '../../../core/message/tensor';
 import { ROOT } from '../../support/needs';
 
-const schemas = ['detections-1', 'classification-1', 'tracks-1', 'zones-1', 'event-1', 'message-1'].map((name) =>
-  JSON.parse(readFileSync(join(ROOT, 'core', 'message', 'schemas', `${name}.json`), 'utf8')),
+const RESULTS = ['detections', 'poses', 'classification', 'segmentation', 'embedding', 'tracks', 'zones', 'event'];
+const schemas = [...RESULTS, 'message'].map((name) =>
+  JSON.parse(readFileSync(join(ROOT, 'core', 'message', 'schemas', `${name}-1.json`), 'utf8')),
 );
 const ajv = new Ajv2020({ schemas, strict: true, allErrors: true, strictRequired: false });
 const valid = (value: unknown, schema = 'message-1') => {
@@ -25,6 +26,28 @@ const detections = {
   detections: [{ label: 'person', score: 0.9, box: { x: 1, y: 2, width: 30, height: 40 }, trackId: 4, zones: ['door'] }],
 };
 const classes = { schema: 'edgeloom/classification/1', model: 'm@1', classes: [{ label: 'dog', score: 0.7 }] };
+const poses = {
+  ...detections,
+  schema: 'edgeloom/poses/1',
+  detections: [
+    {
+      ...detections.detections[0],
+      keypoints: [
+        { name: 'nose', x: -1, y: 2.5, score: 0.5 },
+        { x: 3, y: 4 },
+      ],
+    },
+  ],
+  skeleton: [[0, 1]],
+};
+const segmentation = {
+  schema: 'edgeloom/segmentation/1',
+  model: 'm@1',
+  image: { width: 640, height: 480 },
+  classes: [{ class: 1, label: 'road', share: 0.25 }],
+  mask: { width: 2, height: 2, encoding: 'runs', runs: [0, 3, 1, 1] },
+};
+const embedding = { schema: 'edgeloom/embedding/1', model: 'm@1', image: { width: 64, height: 64 }, vector: [0.6, -0.8] };
 const published = (value: unknown, picture?: { contentType: 'image/jpeg'; jpeg: Buffer }) =>
   JSON.parse(envelope(value, from, picture).payload.toString()) as Record<string, unknown>;
 const codeOf = (action: () => unknown) => {
@@ -41,7 +64,10 @@ describe('the published envelope', () => {
     const sent = published(detections);
     expect(sent).toEqual({ ...detections, source: 'gate', sequence: 3, capturedAt: 1_700_000_000_123 });
     expect(valid(sent)).toEqual([]);
-    expect(valid(published(classes))).toEqual([]);
+    for (const result of [classes, poses, segmentation, embedding]) {
+      expect(valid(published(result))).toEqual([]);
+      expect(valid(result, `${result.schema.split('/')[1]}-1`)).toEqual([]);
+    }
     expect(valid(detections, 'detections-1')).toEqual([]);
     expect(valid(classes, 'classification-1')).toEqual([]);
   });
@@ -86,6 +112,7 @@ describe('the published envelope', () => {
 
 describe('the schemas refuse', () => {
   const whole = { ...detections, source: 'gate', sequence: 3, capturedAt: 5 };
+  const origin = { source: 'gate', sequence: 3, capturedAt: 5 };
   const box = whole.detections[0]!;
   it.each<[string, unknown]>([
     ['a message without a source', { ...whole, source: undefined }],
@@ -98,6 +125,11 @@ describe('the schemas refuse', () => {
     ['a detection without a label', { ...whole, detections: [{ score: 1, box: box.box }] }],
     ['a picture without data', { ...whole, picture: { contentType: 'image/jpeg' } }],
     ['classes that are no list', { ...classes, source: 'g', sequence: 0, capturedAt: 0, classes: {} }],
+    ['a limb of three points', { ...poses, ...origin, skeleton: [[0, 1, 2]] }],
+    ['a joint without a place', { ...poses, ...origin, detections: [{ ...box, keypoints: [{ name: 'nose' }] }] }],
+    ['a share above 1', { ...segmentation, ...origin, classes: [{ class: 1, label: 'road', share: 2 }] }],
+    ['a mask in another encoding', { ...segmentation, ...origin, mask: { ...segmentation.mask, encoding: 'png' } }],
+    ['an embedding that is not of length 1', { ...embedding, ...origin, vector: [7] }],
     ['a bare message without a payload', { schema: 'edgeloom/message/1', source: 'g', sequence: 0, capturedAt: 0 }],
   ])('%s', (_name, wrong) => {
     expect(valid(JSON.parse(JSON.stringify(wrong)))).not.toEqual([]);

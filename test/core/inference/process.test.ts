@@ -6,6 +6,7 @@ import type { TensorValue } from '../../../core/message/tensor';
 import { inProcess, type Started } from '../../support/in-process';
 import { modelFolder } from '../../support/models';
 import { lives } from '../../support/processes';
+import { until } from '../../support/until';
 
 const write = modelFolder();
 const host = new InferenceHost(0);
@@ -33,9 +34,7 @@ const given = async (run: Promise<{ outputs: Record<string, TensorValue> }>) => 
 const sessions = () => host.stats().sessions;
 const pidOf = ({ info }: Lease) => sessions().find((session) => session.info === info)?.pid;
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
+const gone = (pid: number) => until(() => !lives(pid), `the end of process ${pid}`);
 
 describe('a model in a process of its own', () => {
   it('is in no other one, and says in which', async () => {
@@ -45,7 +44,7 @@ describe('a model in a process of its own', () => {
     expect(pid).not.toBe(process.pid);
     expect(lives(pid)).toBe(true);
     await lease.release();
-    await until(() => !lives(pid));
+    await gone(pid);
   });
 
   it.each(['SIGSEGV', 'SIGILL', 'SIGABRT', 'SIGBUS', 'SIGKILL'])(
@@ -70,7 +69,7 @@ describe('a model in a process of its own', () => {
     const lease = await scripted({});
     const pid = pidOf(lease)!;
     process.kill(pid, 'SIGSEGV');
-    await until(() => ![undefined, pid].includes(pidOf(lease)));
+    await until(() => ![undefined, pid].includes(pidOf(lease)), 'another process');
     expect(await given(lease.run(x(4)))).toBe(4);
     await lease.release();
   });
@@ -142,7 +141,7 @@ describe('a model in a process of its own', () => {
     const outcomes = Promise.allSettled([hangs, ...waits]);
     await own.close();
     for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'EDGE_SESSION_CLOSED' } });
-    await until(() => !lives(pid!));
+    await gone(pid!);
   });
 
   it('survives the signals that a terminal or a service manager sends to the whole group', async () => {
@@ -169,7 +168,7 @@ describe('the end of Node-RED', () => {
     ${then}`;
   const hang = 'lease.run(feeds(2n ** 62n)).catch(() => {}); await new Promise((resolve) => setTimeout(resolve, 300));';
   const pidFrom = async (started: Started) => {
-    await until(() => started.stdout().includes('\n'));
+    await until(() => started.stdout().includes('\n'), 'the process of the model');
     return Number(started.stdout());
   };
 
@@ -179,24 +178,24 @@ describe('the end of Node-RED', () => {
   ])('by SIGKILL is the end of a model that is %s', async (_state, then) => {
     const started = inProcess(hold(then));
     const pid = await pidFrom(started);
-    if (then.includes('hangs')) await until(() => started.stdout().includes('hangs'));
+    if (then.includes('hangs')) await until(() => started.stdout().includes('hangs'), 'the hang');
     started.child.kill('SIGKILL');
     await started.ended;
-    await until(() => !lives(pid));
+    await gone(pid);
   });
 
   it.each(['process.exit(7)', `${hang} process.exit(7)`])('by %s is clean, at once, and the end of the model', async (then) => {
     const started = inProcess(hold(then));
     const pid = await pidFrom(started);
     expect(await started.ended).toEqual({ code: 7, signal: null });
-    await until(() => !lives(pid));
+    await gone(pid);
   });
 
   it('comes by itself when nothing is left to do, although a session is held', async () => {
     const started = inProcess(hold(''));
     const pid = await pidFrom(started);
     expect(await started.ended).toEqual({ code: 0, signal: null });
-    await until(() => !lives(pid));
+    await gone(pid);
   });
 });
 
@@ -217,10 +216,10 @@ describe('a run in a thread that does not come to an end', () => {
       });
       const told = [lease.info.placement];
       const [hangs, waits] = await Promise.allSettled([lease.run(feeds(2n ** 62n)), lease.run(feeds(2n))]);
-      told.push(hangs.reason.code, waits.value.outputs.y.data[0], lease.info.placement, lease.info.notes.length);
+      told.push(hangs.reason.code, waits.value.outputs.y.data[0], lease.info.placement, lease.info.warnings.length);
       told.push(host.stats().hungThreads);
       const other = await new InferenceHost(0).acquire({ ...spec, placement: 'auto' });
-      told.push(other.info.placement, other.info.notes[0].includes('ended badly'));
+      told.push(other.info.placement, other.info.warnings[0].includes('ended badly'));
       console.log(JSON.stringify(told));
       process.exit(0);`);
     // With a thread inside the engine a process can only abort or be killed: it chooses the end without a core dump.

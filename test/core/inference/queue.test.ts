@@ -103,6 +103,49 @@ describe('a bounded queue', () => {
   });
 });
 
+describe('a queue whose rules change', () => {
+  it('keeps what waits, however much, and lets the new rules hold for what comes', async () => {
+    const { begun, work } = byHand();
+    const queue = new BoundedQueue<number, number>({ policy: 'wait', capacity: 10, work });
+    const pushed = [0, 1, 2, 3].map((item) => queue.push(item));
+    queue.change({ policy: 'drop-newest', capacity: 1, work });
+    expect(await queue.push(4)).toEqual({ dropped: true });
+    expect(queue.stats()).toMatchObject({ in: 5, dropped: 1, waiting: 3, running: 1 });
+    for (let turn = 0; turn < 4; turn++) {
+      begun[turn]!.end();
+      await settle();
+    }
+    expect(await Promise.all(pushed)).toEqual([0, 10, 20, 30].map((value) => ({ dropped: false, value })));
+  });
+
+  it('lets the newest alone wait once something comes under latest', async () => {
+    const { work } = byHand();
+    const queue = new BoundedQueue<number, number>({ policy: 'wait', capacity: 10, work });
+    const pushed = [0, 1, 2, 3].map((item) => queue.push(item));
+    queue.change({ policy: 'latest', work });
+    expect(queue.stats()).toMatchObject({ waiting: 3, dropped: 0 });
+    void queue.push(4);
+    expect(await Promise.all(pushed.slice(1))).toEqual([{ dropped: true }, { dropped: true }, { dropped: true }]);
+    expect(queue.stats()).toMatchObject({ in: 5, dropped: 3, waiting: 1, running: 1 });
+  });
+
+  it('begins at once with what more of it may be worked on, or no longer waits for a batch', async () => {
+    const { begun, work } = byHand();
+    const queue = new BoundedQueue<number, number>({
+      policy: 'batch',
+      capacity: 10,
+      size: 5,
+      longestWaitMs: 60_000,
+      work: async (batch) => batch.map(Number),
+    });
+    void queue.push(1);
+    void queue.push(2);
+    expect(queue.stats()).toMatchObject({ waiting: 2 });
+    queue.change({ policy: 'wait', capacity: 10, concurrency: 2, work });
+    expect(items(begun)).toEqual([1, 2]);
+  });
+});
+
 describe('a queue of batches', () => {
   const batches: (readonly number[])[] = [];
   const work = async (batch: readonly number[]) => {

@@ -63,7 +63,7 @@ async function later(script: string, env: Record<string, string> = {}): Promise<
 }
 const acquireLater = `
   return host.acquire({ ...spec, placement: 'worker' }).then(
-    ({ info }) => ({ placement: info.placement, notes: info.notes }),
+    ({ info }) => ({ placement: info.placement, warnings: info.warnings }),
     ({ code, message, retryAfter }) => ({ code, message, retryAfter }));`;
 
 describe('the first run of a model on a device', () => {
@@ -226,8 +226,8 @@ describe('a model that dies in its first run', () => {
   ])('of %s is opened in a process of its own instead, with the reason', async (run, limits, words) => {
     const model = scripted({ run });
     const { info } = await model.acquire({ placement: 'auto', limits });
-    expect(info).toMatchObject({ placement: 'process', notes: [expect.stringContaining(words)] });
-    expect(info.notes[0]).toMatch(/until \d{4}-\d\d-\d\d \d\d:\d\d UTC it runs in a process of its own/);
+    expect(info).toMatchObject({ placement: 'process', warnings: [expect.stringContaining(words)] });
+    expect(info.warnings[0]).toMatch(/until \d{4}-\d\d-\d\d \d\d:\d\d UTC it runs in a process of its own/);
     expect(model.opened()).not.toContain(process.pid);
     expect(record().trial).toMatchObject({ verdict: 'failed', stage: 'running', failures: 1 });
   });
@@ -260,7 +260,7 @@ describe('a model that takes Node-RED along, although it did well in a process o
     expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'entered' });
     expect(await later(acquireLater)).toMatchObject({
       placement: 'process',
-      notes: [expect.stringContaining('Node-RED ended the last time when this model was first opened in its process')],
+      warnings: [expect.stringContaining('Node-RED ended the last time when this model was first opened in its process')],
     });
     expect(record().trial).toMatchObject({ verdict: 'failed', cause: 'inside', failures: 1 });
     expect(model.opened()).toHaveLength(3);
@@ -278,13 +278,13 @@ describe('a model that takes Node-RED along, although it did well in a process o
     }
     expect(await later(acquireLater)).toMatchObject({
       placement: 'process',
-      notes: [expect.stringContaining('Node-RED ended suddenly 3 times in a row soon after this model was opened')],
+      warnings: [expect.stringContaining('Node-RED ended suddenly 3 times in a row soon after this model was opened')],
     });
   });
 
   it('is not known for it when Node-RED ended in an orderly way in between', async () => {
     const model = scripted({});
-    for (let life = 1; life <= 4; life++) expect(await later(acquireLater)).toMatchObject({ placement: 'worker', notes: [] });
+    for (let life = 1; life <= 4; life++) expect(await later(acquireLater)).toMatchObject({ placement: 'worker', warnings: [] });
     expect(record().trial).toMatchObject({ verdict: 'passed', inside: 'left', unclean: 0 });
     expect(model.opened()).toHaveLength(5);
   });

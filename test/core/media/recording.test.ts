@@ -113,11 +113,11 @@ describe('a video', () => {
   test('an FFmpeg that hangs is killed', async () => {
     const hanging = program(
       'hang',
-      'trap "" TERM; echo "Stream #0:0: Video: h264, 25 fps" >&2; printf x; while true; do sleep 1; done',
+      'trap "" TERM; echo "Stream #0:0: Video: h264, 25 fps" >&2; printf P; while true; do sleep 1; done',
     );
-    const { chunks } = await decodeVideo(hanging, '/x.mp4', { stallMs: 300 });
+    const { pictures } = await decodeVideo(hanging, '/x.mp4', { stallMs: 300 });
     const read = async () => {
-      for await (const _ of chunks);
+      for await (const _ of pictures);
     };
     await expect(read()).rejects.toMatchObject({ code: 'EDGE_FFMPEG_FAILED', message: expect.stringMatching(/no picture for/) });
   });
@@ -140,10 +140,17 @@ describe('a video', () => {
     execFileSync(find('ffmpeg')!, ['-hide_banner', '-loglevel', 'error', ...make]);
     const { frames } = await all(path);
     expect(frames).toHaveLength(20);
-    expect(frames[10]).toMatchObject({ at: 1000, frame: { width: 160, height: 120, encoding: 'jpeg' } });
-    expect((await all(path, { framesPerSecond: 2 })).frames).toHaveLength(4);
-    const { chunks } = await decodeVideo(await findFfmpeg(), path);
-    for await (const _ of chunks) break;
+    expect(frames[10]).toMatchObject({ at: 1000, frame: { width: 160, height: 120, encoding: 'rgb8' } });
+    const small = (await all(path, { framesPerSecond: 2, largestWidth: 80 })).frames;
+    expect(shape(small)).toEqual([
+      [80, 0],
+      [80, 500],
+      [80, 1000],
+      [80, 1500],
+    ]);
+    expect(small[0]!.frame.height).toBe(60);
+    const video = await decodeVideo(await findFfmpeg(), path);
+    for await (const _ of video.pictures) break;
     const children = () => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length;
     await until(() => children() === 0, 'FFmpeg to be gone');
   });

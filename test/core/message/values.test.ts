@@ -1,5 +1,5 @@
 import { frameBytes, isFrame, makeFrame } from '../../../core/message/frame';
-import { heldBytes, memoryLimit, setMemoryLimit } from '../../../core/message/memory';
+import { heldBytes, memoryLimit, pixelMemory, setMemoryLimit } from '../../../core/message/memory';
 import { provenanceOf } from '../../../core/message/provenance';
 import { elementCount, isTensor, makeTensor, tensorValue } from '../../../core/message/tensor';
 import { until } from '../../support/until';
@@ -86,6 +86,38 @@ describe('the memory of referenced bytes', () => {
       return heldBytes() < full;
     }, 'frames to be collected');
     expect(frame).not.toThrow();
+  });
+
+  const pixels = () => makeFrame(pixelMemory(1000 * 1000 * 3), 'rgb8', 1000, 1000);
+
+  it("of a stream's pixels comes back by itself, whatever passes through", async () => {
+    const most = heldBytes() + 400_000_000;
+    for (let made = 0; made < 400; made++) {
+      pixels();
+      expect(heldBytes()).toBeLessThan(most);
+      if (made % 10 === 0) await new Promise((done) => setTimeout(done, 1));
+    }
+    expect(process.memoryUsage().arrayBuffers).toBeLessThan(most);
+  });
+
+  it("of a stream's pixels is refused over the limit, and given again when they are dropped", async () => {
+    setMemoryLimit(heldBytes() + 60_000_000);
+    let kept: unknown[] | undefined = [];
+    const fill = () => {
+      for (let made = 0; made < 40; made++) kept?.push(pixels());
+    };
+    expect(fill).toThrow(expect.objectContaining({ code: 'EDGE_MEMORY_LIMIT' }));
+    expect(kept.length).toBeGreaterThan(5);
+    kept = undefined;
+    const works = () => {
+      try {
+        return pixels() !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    for (let turn = 0; turn < 250 && !works(); turn++) await new Promise((done) => setTimeout(done, 20));
+    expect(works()).toBe(true);
   });
 });
 

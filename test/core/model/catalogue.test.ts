@@ -28,8 +28,8 @@ describe('the catalogue', () => {
     catalogue()
       .slice(1)
       .map((entry) => [entry.id, entry] as const),
-  )('%s is pinned to a commit, a hash and a size', (_id, entry) => {
-    expect(entry.source).toMatch(/^https:\/\/.*\/[0-9a-f]{40}\//);
+  )('%s is pinned to a commit or a published version, a hash and a size', (_id, entry) => {
+    expect(entry.source).toMatch(/^https:\/\/.*\/[0-9a-f]{40}\/|^npm:[^@]+@\d+\.\d+\.\d+\//);
     expect(entry.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(entry.size).toBeGreaterThan(100_000);
   });

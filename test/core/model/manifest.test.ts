@@ -40,6 +40,41 @@ describe('a manifest', () => {
     expect(parseManifest(json({}), 'model.json')).toEqual(whole);
   });
 
+  it('may have golden samples: a picture or numbers, and what comes of them', () => {
+    const golden = [
+      {
+        input: 'golden/person.jpg',
+        expected: { detections: [{ label: 'person', score: 0.8, box: { x: 1, y: 2, width: 30, height: 40 } }] },
+        scoreFrom: 0.6,
+        tolerance: { score: 0.2, overlap: 0.5 },
+      },
+      { input: [[1, 2, 3]], expected: { tensors: { y: [0.5] } }, tolerance: { absolute: 1e-4, relative: 0 } },
+      { input: { a: [1], b: 2 }, expected: { classes: [{ label: 'ok', score: 1 }] } },
+    ];
+    expect(parseManifest(json({ golden }), 'model.json').golden).toEqual(golden);
+  });
+
+  const golden = (change: object) => json({ golden: [{ input: 'a.jpg', expected: { classes: [] }, ...change }] });
+  it.each([
+    ['no list', json({ golden: {} }), /golden: expected a list of at most 32 samples/],
+    ['too many', json({ golden: new Array(33).fill({}) }), /golden: expected a list of at most 32 samples/],
+    ['no input', golden({ input: undefined }), /golden\[0\]\.input: expected a file in the model's folder, or numbers/],
+    ['a path that leads out', golden({ input: '../../etc/passwd' }), /golden\[0\]\.input: expected a file/],
+    ['a whole path', golden({ input: '/etc/passwd' }), /golden\[0\]\.input: expected a file/],
+    ['an address', golden({ input: 'https://example.org/a.jpg' }), /golden\[0\]\.input: expected a file/],
+    ['a path of Windows', golden({ input: '..\\a.jpg' }), /golden\[0\]\.input: expected a file/],
+    ['nothing expected', golden({ expected: {} }), /golden\[0\]\.expected: expected fields of the result/],
+    [
+      'a box without sides',
+      golden({ expected: { detections: [{ label: 'a', score: 1, box: {} }] } }),
+      /box\.x: expected a number/,
+    ],
+    ['a score beyond 1', golden({ expected: { classes: [{ label: 'a', score: 2 }] } }), /classes\[0\]\.score: expected a number/],
+    ['an unknown tolerance', golden({ tolerance: { pixels: 3 } }), /golden\[0\]\.tolerance\.pixels is not a known field/],
+  ])('refuses golden samples with %s', (_what, value, message) => {
+    expect(refused(value)).toMatch(message);
+  });
+
   it('may be partial where the model file can tell the rest', () => {
     expect(parsePartialManifest({}, 'model.json')).toEqual({});
     expect(parsePartialManifest({ labels: ['cat'], output: { scoreThreshold: 0.5 } }, 'model.json')).toEqual({

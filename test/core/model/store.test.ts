@@ -104,7 +104,10 @@ describe('the model store', () => {
     const two = await store.put(bytes('two'), { ...put, source: 'two' });
     await store.derive(two.sha256, 'pixels', async () => Buffer.from('folded'));
     expect(await store.unused(new Set([one.sha256]))).toEqual([expect.objectContaining({ sha256: two.sha256, source: 'two' })]);
+    mkdirSync(join(folder, 'optimised'));
+    writeFileSync(join(folder, 'optimised', `${two.sha256}-1.onnx`), 'an optimised graph');
     await store.remove(two.sha256);
+    expect(readdirSync(join(folder, 'optimised'))).toEqual([]);
     expect((await store.list()).map((model) => model.source)).toEqual(['one']);
     expect(readdirSync(join(folder, 'derived'))).toEqual([]);
   });

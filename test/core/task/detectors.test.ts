@@ -59,10 +59,13 @@ describeWith(['shared'], 'on real pictures', () => {
     });
     afterAll(() => task.close());
 
+    const known = (label: string) => catalogue().some((entry) => entry.id === id && entry.labels.includes(label));
+
     it('finds the bus and the people before it, each once', async () => {
       const { detections, image } = await detect(task, picture('bus.jpg'));
       expect(image).toEqual({ width: 810, height: 1080 });
-      for (const expected of BUS.slice(0, 3)) expect(matching(detections, expected, 0.6)).toHaveLength(1);
+      for (const expected of BUS.slice(0, 3).filter(({ label }) => known(label)))
+        expect(matching(detections, expected, 0.6)).toHaveLength(1);
       expect(task.info.warnings).toEqual([]);
     });
 
@@ -84,7 +87,7 @@ describeWith(['shared'], 'on real pictures', () => {
           .split('\n');
         for (const line of lines) {
           const [classIndex, x, y, width, height] = line.split(' ').map(Number) as [number, number, number, number, number];
-          if (width * height < 0.1) continue;
+          if (width * height < 0.1 || !known(labels[classIndex]!)) continue;
           const box = corners(
             (x - width / 2) * image.width,
             (y - height / 2) * image.height,
@@ -95,12 +98,14 @@ describeWith(['shared'], 'on real pictures', () => {
           if (matching(detections, { label: labels[classIndex]!, box }, 0.5).length > 0) found += 1;
         }
       }
-      expect(large).toBeGreaterThan(50);
+      expect(large).toBeGreaterThan(known('bus') ? 50 : 10);
       expect(found / large).toBeGreaterThan(0.5);
     });
   });
 
-  describe.each(entries.filter((entry) => entry.labels.includes('face')).map((entry) => entry.id))('%s', (id) => {
+  // BlazeFace's front model sees near faces only: test/core/task/more-models.test.ts.
+  const faces = entries.filter(({ id, labels }) => labels.includes('face') && id !== 'blazeface-front-128');
+  describe.each(faces.map((entry) => entry.id))('%s', (id) => {
     it('finds two faces, each once', async () => {
       const task = await openEntry(id);
       const { detections } = await detect(task, picture('zidane.jpg'));

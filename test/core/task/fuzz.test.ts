@@ -4,9 +4,12 @@ import sharp from 'sharp';
 import { convolutionalModel, mulberry } from '../../../bench/support/graph';
 import { ERRORS } from '../../../core/errors';
 import { InferenceHost } from '../../../core/inference/host';
+import type { TensorValue } from '../../../core/message/tensor';
+import { exporterFacts } from '../../../core/model/exporter';
 import type { Manifest } from '../../../core/model/manifest';
 import { parsePartialManifest } from '../../../core/model/parse-manifest';
 import { ModelStore, openTask, resolveModel, type Task } from '../../../core/task';
+import { HEADS, isDetectionHead } from '../../../core/vision/heads';
 import { SHARED } from '../../support/needs';
 import { COLOURS, colourClassifier, colourDetector, plain, Workshop } from './models';
 
@@ -178,6 +181,180 @@ it('damaged manifests are refused with a code, or read', async () => {
   expect(outcomes.count('EDGE_MODEL_MANIFEST')).toBeGreaterThan(0);
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 });
+
+it(
+  'damaged outputs are refused with a code by every head, or read, in bounded time',
+  async () => {
+    const random = mulberry(SEED + 4);
+    const outcomes = new Outcomes('damaged outputs');
+    const heads = HEADS.filter(isDetectionHead);
+    const labels = ['person', '', 'car'];
+    const parameters: Record<string, unknown> = { anchors: [[[10, 13]], [[30, 61]]], firstClass: 0 };
+    let slowest = 0;
+    for (let index = 0; index < CASES / 4; index++) {
+      const head = heads[index % heads.length]!;
+      const input = OUTPUT_INPUTS[head.id] ?? { width: 64, height: 64 };
+      const outputs = damagedOutputs(OUTPUTS[head.id]!, random);
+      const settings = {
+        head: head.id,
+        scoreThreshold: random() < 0.3 ? 0 : random(),
+        maxDetections: 20,
+        parameters: random() < 0.2 ? { ...parameters, ...strangeParameters(random) } : parameters,
+      };
+      const started = process.cpuUsage();
+      await outcomes.of(`outputs ${index} of seed ${SEED} for ${head.id}`, async () => {
+        const found = head.decode(outputs, { input, labels: random() < 0.5 ? labels : [], settings });
+        // What is let through is fit for any consumer.
+        for (const { score, box, keypoints = [] } of found) {
+          const numbers = [score, box.x, box.y, box.width, box.height, ...keypoints.flatMap(({ x, y }) => [x, y])];
+          if (!numbers.every(Number.isFinite) || score < 0 || score > 1) throw new Error(`${head.id} gave ${numbers.join(', ')}`);
+        }
+        head.classCount(
+          Object.entries(outputs).map(([name, { type, shape }]) => ({ name, type, shape })),
+          settings,
+        );
+      });
+      slowest = Math.max(slowest, process.cpuUsage(started).user / 1000);
+    }
+    outcomes.print();
+    process.stderr.write(`fuzz: the slowest took ${slowest.toFixed(1)} ms of CPU\n`);
+    expect(outcomes.count('EDGE_MODEL_OUTPUT_SHAPE')).toBeGreaterThan(0);
+    expect(outcomes.count('EDGE_MODEL_OUTPUT_NOT_FINITE')).toBeGreaterThan(0);
+    expect(outcomes.count('an answer')).toBeGreaterThan(0);
+  },
+  TIMEOUT,
+);
+
+it('damaged metadata is read or left out, and nothing of it is run', async () => {
+  const random = mulberry(SEED + 5);
+  const outcomes = new Outcomes('damaged metadata');
+  let whole = 0;
+  const good = {
+    names: "{0: 'person', 1: \"driver's cab\"}",
+    imgsz: '[640, 640]',
+    kpt_shape: '[17, 3]',
+    end2end: 'True',
+    task: 'pose',
+  };
+  for (let index = 0; index < CASES / 6; index++) {
+    const [key, text] = Object.entries(good)[index % Object.keys(good).length]!;
+    const properties = { ...good, [key]: Buffer.from(damaged(Buffer.from(text), random)).toString('latin1') };
+    await outcomes.of(`metadata ${index} of seed ${SEED}`, async () => {
+      const { names = [], unread } = exporterFacts(properties);
+      if (!names.every((name) => typeof name === 'string')) throw new Error(`names that are none: ${names.join(', ')}`);
+      whole += Number(unread.length === 0);
+    });
+  }
+  outcomes.print();
+  expect(whole).toBeGreaterThan(0);
+});
+
+/** Shapes of each family's outputs for a small input, to be damaged. */
+const OUTPUTS: Record<string, Record<string, number[]>> = {
+  blazeface: { boxes: [1, 896, 16], scores: [1, 896, 1] },
+  'end-to-end': { output0: [1, 30, 6] },
+  'end-to-end-pose': { output0: [1, 30, 57] },
+  fastestdet: { 758: [1, 8, 4, 4] },
+  movenet: { output_0: [1, 1, 17, 3] },
+  'movenet-multi': { output_0: [1, 6, 56] },
+  nanodet: Object.fromEntries(
+    [8, 16, 32].flatMap((stride) => [
+      [`cls_pred_stride_${stride}`, [1, (64 / stride) ** 2, 3]],
+      [`dis_pred_stride_${stride}`, [1, (64 / stride) ** 2, 32]],
+    ]),
+  ),
+  ssd: { scores: [1, 50, 3], boxes: [1, 50, 4] },
+  'tensorflow-detection': {
+    detection_boxes: [1, 20, 4],
+    detection_scores: [1, 20],
+    detection_classes: [1, 20],
+    num_detections: [1],
+  },
+  ultraface: { scores: [1, 235, 2], boxes: [1, 235, 4] },
+  yolov3: { fine: [1, 8, 8, 8], coarse: [1, 8, 4, 4] },
+  yolov5: { output: [1, 252, 8] },
+  yolov8: { output0: [1, 7, 84] },
+  'yolov8-pose': { output0: [1, 56, 84] },
+  'yolov8-segment': { output0: [1, 39, 84], output1: [1, 32, 16, 16] },
+  yolox: { output: [1, 84, 8] },
+  yunet: Object.fromEntries(
+    [8, 16, 32].flatMap((stride) =>
+      Object.entries({ cls: 1, obj: 1, bbox: 4, kps: 10 }).map(([name, columns]) => [
+        `${name}_${stride}`,
+        [1, (64 / stride) ** 2, columns],
+      ]),
+    ),
+  ),
+};
+const OUTPUT_INPUTS: Record<string, { width: number; height: number }> = { blazeface: { width: 128, height: 128 } };
+
+const NOISE = Float32Array.from({ length: 65_536 }, mulberry(SEED + 6));
+
+/** Noise in the shapes of a family, with one to three things wrong: a shape, a type, a name, a length, single values. */
+function damagedOutputs(shapes: Record<string, number[]>, random: () => number): Record<string, TensorValue> {
+  const below = (most: number) => Math.floor(random() * most);
+  const scale = [1, 1, 5, 1e6][below(4)]!;
+  const outputs: Record<string, TensorValue> = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const from = below(NOISE.length - count);
+    const data = NOISE.slice(from, from + count);
+    if (scale !== 1) for (let at = 0; at < count; at++) data[at]! *= scale;
+    outputs[name] = { type: 'float32', shape, data };
+  }
+  for (let wrong = below(4); wrong > 0; wrong--) {
+    const names = Object.keys(outputs);
+    const name = names[below(names.length)];
+    if (name === undefined) break;
+    const { shape, data } = outputs[name]!;
+    const kind = below(7);
+    if (kind === 0) delete outputs[name];
+    else if (kind === 1) outputs[`x${name}`] = outputs[name]!;
+    else if (kind === 2) {
+      // Another number of anchors, classes or dimensions, with as many values as it says.
+      const other = shape.map((size) => (random() < 0.4 ? [0, 1, size + 1, 2 * size, 3000][below(5)]! : size)).slice(below(2));
+      const count = other.reduce((product, size) => product * size, 1);
+      if (count < 3e5) outputs[name] = { type: 'float32', shape: other, data: new Float32Array(count).fill(random()) };
+    } else if (kind === 3)
+      outputs[name] = { type: 'float32', shape: shape.map((size) => size * 1000), data: new Float32Array(data.length) };
+    else if (kind === 4) outputs[name] = { type: 'int64', shape, data: new BigInt64Array(data.length) };
+    else if (data instanceof Float32Array) {
+      const values = [Number.NaN, Infinity, -Infinity, -1, 1e38, -1e38, 0.99];
+      for (let times = 1 + below(20); times > 0; times--) data[below(data.length)] = values[below(values.length)]!;
+    }
+  }
+  return outputs;
+}
+
+function strangeParameters(random: () => number): Record<string, unknown> {
+  const names = [
+    'strides',
+    'anchors',
+    'keypointShape',
+    'keypoints',
+    'outputs',
+    'firstClass',
+    'logits',
+    'transposed',
+    'anchorsPerCell',
+  ];
+  const values = [
+    null,
+    true,
+    'x',
+    -1,
+    1e9,
+    [],
+    [[]],
+    [0],
+    ['a', 5],
+    [17, 3],
+    [1000, 3],
+    { boxes: 'x' },
+    JSON.parse('{"__proto__": 1}'),
+  ];
+  return { [names[Math.floor(random() * names.length)]!]: values[Math.floor(random() * values.length)] };
+}
 
 /** Two pictures at a time, as edge-infer sends them. */
 async function inTurn(count: number, task: Task, outcomes: Outcomes, make: (index: number) => unknown): Promise<void> {

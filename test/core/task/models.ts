@@ -44,6 +44,40 @@ export function colourClassifier(softmax = false): Uint8Array {
   });
 }
 
+/**
+ * The outputs of one pose, [1, 56, anchors], which could be those of a detector of 52 classes: a person whose score is how red
+ * the picture is, from the upper left corner to the middle, every joint in the middle of that.
+ */
+export function poseOrDetector(): Uint8Array {
+  const side = 128;
+  const anchors = (side / 8) ** 2 + (side / 16) ** 2 + (side / 32) ** 2;
+  const rows = new Float32Array(56 * anchors);
+  const first = (row: number, value: number) => {
+    rows[row * anchors] = value;
+  };
+  for (const [row, value] of [side / 4, side / 4, side / 2, side / 2].entries()) first(row, value);
+  for (let point = 0; point < 17; point++) {
+    first(5 + 3 * point, side / 4 + point);
+    first(6 + 3 * point, side / 4 - point);
+    first(7 + 3 * point, 0.9);
+  }
+  const score = new Float32Array(56 * anchors);
+  score[4 * anchors] = 1;
+  return onnxModel({
+    inputs: [{ name: 'image', shape: [1, 3, side, side] }],
+    outputs: [{ name: 'output0', shape: [1, 56, anchors] }],
+    nodes: [
+      { operator: 'ReduceMax', inputs: ['image'], outputs: ['red'], integers: { keepdims: 0 } },
+      { operator: 'Mul', inputs: ['score', 'red'], outputs: ['scored'] },
+      { operator: 'Add', inputs: ['rows', 'scored'], outputs: ['output0'] },
+    ],
+    constants: [
+      { name: 'rows', shape: [1, 56, anchors], values: rows },
+      { name: 'score', shape: [1, 56, anchors], values: score },
+    ],
+  });
+}
+
 export const COLOURS: Manifest = {
   id: 'colours',
   version: '3',

@@ -171,7 +171,7 @@ describe('a model from elsewhere', () => {
   });
 });
 
-describe('every detector of the catalogue', () => {
+describe('every model of the catalogue', () => {
   const entries = catalogue().filter((entry) => !entry.source.startsWith('package:'));
 
   itWith(['shared'], 'comes out of a mirror folder by its hash', async () => {
@@ -182,17 +182,31 @@ describe('every detector of the catalogue', () => {
     }
   });
 
-  itWith(['shared'], 'would be recognised without its manifest', async () => {
+  itWith(['shared'], 'would be recognised by its labels, without the rest of its manifest', async () => {
     process.env.EDGELOOM_MODEL_MIRROR = join(SHARED, 'models');
-    for (const entry of entries) {
-      const { path } = (await store.find(entry.sha256!)) ?? (await resolveModel(`catalogue:${entry.id}`, { store }));
-      const bare = join(workshop.folder, `${entry.id}.onnx`);
+    for (const { id, sha256, task, input, output, labels } of entries) {
+      const { path } = (await store.find(sha256!)) ?? (await resolveModel(`catalogue:${id}`, { store }));
+      const bare = join(workshop.folder, `${id}.onnx`);
       copyFileSync(path, bare);
-      const { manifest } = await resolveModel(bare, { store });
-      expect(manifest).toMatchObject({ task: 'detection', output: { head: entry.output.head } });
-      const { input } = manifest;
-      expect(input).toEqual({ ...entry.input });
+      const { manifest, missing, warnings } = await inspectModel(bare, { store, manifest: { labels } });
+      expect(manifest).toMatchObject({ task, output: { head: output.head } });
+      expect(warnings).toEqual([]);
+      // Segmentations are fed in too many ways: asked for.
+      if (task === 'segmentation') expect(missing).toEqual(['input.colours', 'input.fit', 'input.mean', 'input.scale']);
+      else expect(manifest.input).toEqual({ ...input });
     }
+  });
+
+  itWith(['shared'], 'is asked for where only its labels tell it from another, as YOLOX from a transposed YOLOv8', async () => {
+    process.env.EDGELOOM_MODEL_MIRROR = join(SHARED, 'models');
+    const bare = join(workshop.folder, 'nameless.onnx');
+    copyFileSync((await resolveModel('catalogue:yolox-nano-416', { store })).path, bare);
+    await expect(resolveModel(bare, { store })).rejects.toMatchObject({
+      code: 'EDGE_MODEL_INCOMPLETE',
+      message: expect.stringContaining('output.head (yolov8 or yolox)'),
+    });
+    const chosen = await resolveModel(bare, { store, manifest: { output: { head: 'yolox' } } });
+    expect(chosen.manifest).toMatchObject({ task: 'detection', input: { colours: 'bgr', fit: 'letterbox', anchor: 'start' } });
   });
 });
 

@@ -97,6 +97,32 @@ describe('the log of a flow, as Node-RED writes it on the console', () => {
     });
   }, 90_000);
 
+  it("tells which model took another's place while it ran, and why one could not", async () => {
+    const since = nodeRed.log.length;
+    writeFileSync(join(folder, 'other.onnx'), colourDetector());
+    writeFileSync(join(folder, 'other.json'), JSON.stringify({ ...COLOURS, source: undefined, version: '4' }));
+    const deploy = (model: string) =>
+      nodeRed.deploy([
+        { id: 'tab', type: 'tab', label: 'Flow' },
+        { id: 'own', type: 'edge-model', name: 'colours', source: join(folder, model) },
+        { z: 'tab', x: 100, y: 100, wires: [], id: 'user', type: 'edge-infer', name: 'gate', model: 'own' },
+      ]);
+    await deploy('colours.onnx');
+    await nodeRed.waitForLog(/^model loaded: colours 3 /, since);
+    await deploy('other.onnx');
+    await nodeRed.waitForLog(/^model swapped: colours 4 in \d+ ms$/, since);
+    await deploy('none.onnx');
+    await nodeRed.waitForLog(/^model kept: The model could not be found: /, since);
+    await nodeRed.waitForLog(/^The model could not be found: /, since);
+    const said = nodeRed.log.slice(since).filter(({ id }) => id === 'own' || id === 'user');
+    expect(said.map(({ id, level, code }) => [id, level, code])).toEqual([
+      ['own', 'info', undefined],
+      ['own', 'info', undefined],
+      ['own', 'warn', undefined],
+      ['user', 'error', 'EDGE_MODEL_NOT_FOUND'],
+    ]);
+  }, 90_000);
+
   it('says an outage that a Catch node takes care of as a warning, and nothing of a message that it takes care of', async () => {
     const since = nodeRed.log.length;
     const at = { z: 'tab', x: 100, y: 100, wires: [] };

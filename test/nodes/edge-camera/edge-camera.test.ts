@@ -66,6 +66,13 @@ describe('edge-camera', () => {
     await until(() => statuses().includes('edge-camera.status.stopped'), 'the stop');
   });
 
+  test('pictures that come compressed are decoded only where a part of them is asked for', async () => {
+    camera = await testCamera((_, response) => response.end(picture));
+    await load(cameraNode, [node({ rotation: '90', region: '0, 0, 1, 0.5', largestWidth: '24' }), out]);
+    const [message] = await inbox('out').until(1);
+    expect(message!.payload).toMatchObject({ encoding: 'rgb8', width: 24, height: 16 });
+  });
+
   test('a camera that is away is an error for a catch node, and no password is in it', async () => {
     camera = await testCamera((_, response) => response.writeHead(500).end());
     const { host } = camera;
@@ -83,7 +90,10 @@ describe('edge-camera', () => {
 
   test.each([
     ['no address', { url: '' }, 'EDGE_SOURCE_URL'],
-    ['an address of another kind', { url: 'rtsp://127.0.0.1/live' }, 'EDGE_SOURCE_URL'],
+    ['an address of another kind', { url: 'onvif://127.0.0.1/live' }, 'EDGE_SOURCE_URL'],
+    ['a region outside the picture', { region: '0.5, 0, 0.6, 1' }, 'EDGE_SETTING'],
+    ['a rotation that is none', { rotation: '45' }, 'EDGE_SETTING'],
+    ['a decoder that is no word', { hardware: 'auto -i /etc/passwd' }, 'EDGE_SETTING'],
     ['a rate that is none', { framesPerSecond: 'often' }, 'EDGE_SETTING'],
   ])('%s is a red status, not a crash', async (_name, settings, code) => {
     camera = await testCamera((_, response) => response.end());

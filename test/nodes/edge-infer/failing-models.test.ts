@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { denseModel, loopModel, memoryModel } from '../../../bench/support/graph';
 import { type FlowNode, NodeRed } from '../../support/node-red';
 import { cpuSeconds, lives, modelProcesses } from '../../support/processes';
+import { until } from '../../support/until';
 
 /** A real Node-RED in which every model is behind an HTTP address: what a message becomes is its answer. */
 let nodeRed: NodeRed;
@@ -85,12 +85,12 @@ describe('a flow whose model crashes, hangs or takes too much memory, beside ano
     const worked = new Map(now.map((pid) => [pid, cpuSeconds(pid)]));
     const crashes = loop(2 ** 50);
     let inside: number | undefined;
-    while (inside === undefined) {
-      await pause(20);
+    await until(() => {
       inside = now.find((pid) => cpuSeconds(pid) > worked.get(pid)! + 0.3);
-    }
+      return inside !== undefined;
+    }, 'a process that works');
     const waits = loop(4);
-    process.kill(inside, 'SIGSEGV');
+    process.kill(inside!, 'SIGSEGV');
     expect(await crashes).toBe('EDGE_MODEL_CRASHED');
     expect(await waits).toBe('200');
 
@@ -105,6 +105,6 @@ describe('a flow whose model crashes, hangs or takes too much memory, beside ano
     const pids = modelProcesses(nodeRed.pid);
     expect(pids).toHaveLength(2);
     await nodeRed.deploy(flowOf('good', {}));
-    while (pids.some(lives)) await pause(20);
+    await until(() => !pids.some(lives), 'the end of the processes');
   }, 60_000);
 });

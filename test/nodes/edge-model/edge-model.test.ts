@@ -6,7 +6,7 @@ import type { Task } from '../../../core/task';
 import type { ModelProvider, ModelState } from '../../../nodes/common/model-owner';
 import { COLOURS, colourDetector, plain } from '../../core/task/models';
 import { itWith, ROOT } from '../../support/needs';
-import { helper, load } from '../flow';
+import { helper, load, until } from '../flow';
 
 const model = require(join(ROOT, 'dist', 'nodes', 'edge-model', 'edge-model.js'));
 
@@ -52,7 +52,7 @@ describe('edge-model', () => {
     await tasks[1].close();
     expect(leases()).toEqual([2]);
     await helper.unload();
-    expect(leases().filter((count) => count > 0)).toEqual([]);
+    await until(() => leases().every((count) => count === 0), 'the leases to be given back');
     await expect(tasks[0].run(red)).rejects.toMatchObject({ code: 'EDGE_SESSION_CLOSED' });
   });
 

@@ -56,10 +56,23 @@ describe('the admin routes of edge-model', () => {
       models,
     } = await nodeRed.get<Record<string, unknown> & { models: object[] }>('edgeloom/catalogue');
     expect(id).toBe('coco-ssd-mobilenet-v2-int8');
-    expect(heads).toEqual(expect.arrayContaining(['ssd', 'yolox', 'yunet']));
+    expect(heads).toEqual(
+      expect.arrayContaining([
+        { id: 'ssd', task: 'detection' },
+        { id: 'movenet', task: 'pose' },
+        { id: 'class-map', task: 'segmentation' },
+      ]),
+    );
     expect(models[0]).toMatchObject({ id, packaged: true, task: 'detection', licence: { commercialUse: true } });
     for (const model of models) expect(model).toMatchObject({ title: expect.any(String), licence: { id: expect.any(String) } });
   });
+
+  it('list what can compute here, and why the rest cannot', async () => {
+    const states = await nodeRed.get<{ id: string; present: boolean; reason?: string }[]>('edgeloom/providers');
+    expect(states.map(({ id }) => id)).toEqual(['cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu']);
+    expect(states[0]).toEqual({ id: 'cpu', present: true });
+    for (const { present, reason } of states) expect(typeof reason).toBe(present ? 'undefined' : 'string');
+  }, 120_000);
 
   it('say what a file is and what it leaves out', async () => {
     const { status, answer } = await post('edgeloom/model/inspect', { source: file });

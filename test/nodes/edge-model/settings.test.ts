@@ -12,7 +12,8 @@ const code = (config: Record<string, unknown>) => {
 
 describe('the settings of a model', () => {
   it('say nothing where the dialog was left as it opens', () => {
-    expect(modelSettings({})).toEqual({ source: '', manifest: {}, options: { placement: 'auto' } });
+    const options = { backend: 'auto', executionProvider: 'auto', placement: 'auto' };
+    expect(modelSettings({})).toEqual({ source: '', manifest: {}, options });
     expect(modelSettings({ source: ' ', task: '', mean: '', threads: '', placement: 'auto' })).toEqual(modelSettings({}));
   });
 
@@ -27,12 +28,18 @@ describe('the settings of a model', () => {
 
   it('take numbers as texts, as dialogs and environment variables give them', () => {
     const { options } = modelSettings({ scoreThreshold: '0', iouThreshold: '.5', maxDetections: '7', threads: 2 });
-    expect(options).toEqual({ placement: 'auto', scoreThreshold: 0, iouThreshold: 0.5, maxDetections: 7, threads: 2 });
+    expect(options).toMatchObject({ placement: 'auto', scoreThreshold: 0, iouThreshold: 0.5, maxDetections: 7, threads: 2 });
+  });
+
+  it('leave engine and execution provider to the machine, or name them', () => {
+    expect(modelSettings({}).options).toMatchObject({ backend: 'auto', executionProvider: 'auto' });
+    const { options } = modelSettings({ backend: 'onnxruntime-web', executionProvider: 'cuda' });
+    expect(options).toMatchObject({ backend: 'onnxruntime-web', executionProvider: 'cuda' });
   });
 
   it('give a model a process of its own, a longest run in seconds and a most memory in megabytes', () => {
     const { options } = modelSettings({ placement: 'process', runTimeout: '2.5', memoryLimit: '512' });
-    expect(options).toEqual({ placement: 'process', runTimeoutMs: 2500, memoryLimit: 512 * 2 ** 20 });
+    expect(options).toMatchObject({ placement: 'process', runTimeoutMs: 2500, memoryLimit: 512 * 2 ** 20 });
   });
 
   it('say how a picture is prepared, one number for every channel', () => {
@@ -64,6 +71,8 @@ describe('the settings of a model', () => {
     [{ scoreThreshold: '2' }, 'EDGE_SETTING'],
     [{ threads: '1.5' }, 'EDGE_SETTING'],
     [{ placement: 'elsewhere' }, 'EDGE_SETTING'],
+    [{ backend: 'abacus' }, 'EDGE_SETTING'],
+    [{ executionProvider: 'steam' }, 'EDGE_SETTING'],
     [{ runTimeout: '0' }, 'EDGE_SETTING'],
     [{ memoryLimit: 'all' }, 'EDGE_SETTING'],
     [{ source: ['x'] }, 'EDGE_SETTING'],

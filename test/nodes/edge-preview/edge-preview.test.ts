@@ -19,6 +19,30 @@ const RESULT = {
   ],
 };
 
+/** One person of three joints, of which one was not seen, and one limb that leads nowhere. */
+const POSES = {
+  image: { width: 160, height: 90 },
+  detections: [
+    {
+      label: 'person',
+      score: 0.9,
+      box: { x: 10, y: 20, width: 40, height: 60 },
+      keypoints: [
+        { name: 'nose', x: 20, y: 30, score: 0.9 },
+        { name: 'left hip', x: 30, y: 60 },
+        { name: 'left knee', x: 30, y: 70, score: 0.1 },
+        { name: 'broken', x: Number.NaN, y: 70 },
+      ],
+    },
+  ],
+  skeleton: [[0, 1], [1, 2], [1, 3], [1, 9], 'x'],
+};
+const AREAS = {
+  image: { width: 160, height: 90 },
+  classes: [{ class: 1, label: 'road', share: 0.25 }],
+  mask: { width: 4, height: 2, encoding: 'runs', runs: [0, 6, 1, 2] },
+};
+
 describe('the newest picture of a preview', () => {
   it('is encoded only when somebody asks, once for all who ask', async () => {
     const preview = new Preview(80, 2);
@@ -57,7 +81,34 @@ describe('the newest picture of a preview', () => {
     });
   });
 
+  it('has the joints that were seen and the limbs between them', async () => {
+    const preview = new Preview(80, 2);
+    preview.put({ payload: POSES });
+    const { points, lines, boxes, text } = await preview.view();
+    expect(points).toEqual([
+      { x: 20, y: 30 },
+      { x: 30, y: 60 },
+    ]);
+    expect(lines).toEqual([{ from: { x: 20, y: 30 }, to: { x: 30, y: 60 } }]);
+    expect({ boxes: boxes.length, text }).toEqual({ boxes: 1, text: null });
+  });
+
+  it('has the areas of a segmentation, and their shares as text', async () => {
+    const preview = new Preview(80, 2);
+    preview.put({ payload: AREAS });
+    expect(await preview.view()).toMatchObject({
+      mask: { width: 4, height: 2, runs: [0, 6, 1, 2], labels: { 1: 'road' } },
+      text: 'road 25.0%',
+    });
+    for (const mask of [{ ...AREAS.mask, width: 1e9 }, { ...AREAS.mask, runs: [0, -6] }, { ...AREAS.mask, runs: 'x' }, null]) {
+      const wrong = new Preview(80, 2);
+      wrong.put({ payload: { ...AREAS, mask } });
+      expect((await wrong.view()).mask).toBeNull();
+    }
+  });
+
   it.each([
+    [{ vector: [0.5, -0.25, 0.125, 0.1, 0.9] }, '[0.5, -0.25, 0.125, 0.1, …] 5'],
     [21.53, '21.53'],
     [false, 'false'],
     ['x'.repeat(500), `${'x'.repeat(119)}…`],
@@ -102,8 +153,12 @@ function flow(): FlowNode[] {
     inject('i1', PICTURE, 'str', 'picture', 60),
     inject('i2', JSON.stringify(RESULT), 'json', 'boxes', 320),
     inject('i3', 21.53, 'num', 'number', 560),
+    inject('i4', JSON.stringify(POSES), 'json', 'poses', 660),
+    inject('i5', JSON.stringify(AREAS), 'json', 'areas', 900),
     { ...preview, id: 'picture', x: 320, y: 60 },
     { ...preview, id: 'boxes', x: 320, y: 320 },
+    { ...preview, id: 'poses', x: 720, y: 60 },
+    { ...preview, id: 'areas', x: 720, y: 320 },
     { ...preview, id: 'number', x: 320, y: 560, width: '160' },
   ];
 }
@@ -164,7 +219,30 @@ describeWith(['chromium'], 'a preview on the workspace', () => {
     expect(labels[1]).toMatch(/^<img src=x/);
     expect(await count('[id="boxes"] img')).toBe(0);
     expect(await editor.page.locator('[id="number"] .edge-preview-text').textContent()).toBe('21.53');
-    await editor.screenshot('boxes');
+  });
+
+  it('draws limbs and joints, and the areas of a segmentation in the colours of their labels', async () => {
+    await editor.page.waitForSelector('[id="poses"] .edge-preview-joint', { state: 'attached' });
+    expect([await count('[id="poses"] .edge-preview-joint'), await count('[id="poses"] .edge-preview-limb')]).toEqual([2, 1]);
+    // In pixels of the preview, twice those of the picture.
+    const limb = editor.page.locator('[id="poses"] .edge-preview-limb');
+    expect(await limb.evaluate((line) => ['x1', 'y1', 'x2', 'y2'].map((name) => Number(line.getAttribute(name))))).toEqual([
+      40, 60, 60, 120,
+    ]);
+    await editor.page.waitForSelector('[id="areas"] .edge-preview-mask', { state: 'attached' });
+    const alphas = await editor.page.locator('[id="areas"] .edge-preview-mask').evaluate(async (element) => {
+      const image = new Image();
+      image.src = element.getAttribute('href')!;
+      await image.decode();
+      const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+      const context = canvas.getContext('2d')!;
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, image.width, image.height);
+      return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at + 3]! > 0);
+    });
+    expect(alphas).toEqual([false, false, false, false, false, false, true, true]);
+    expect(await editor.page.locator('[id="areas"] .edge-preview-text').textContent()).toBe('road 25.0%');
+    await editor.screenshot('drawn');
   });
 
   it('asks for nothing while another workspace is shown, and is there again afterwards', async () => {

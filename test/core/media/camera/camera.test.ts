@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../../../core/media/camera';
-import { maskUrl, parseAddress } from '../../../../core/media/camera/address';
+import { addressName, type NetworkAddress, parseAddress, urlWithCredentials } from '../../../../core/media/camera/address';
 import { parseChallenges } from '../../../../core/media/camera/authorization';
+import { maskUrl } from '../../../../core/secrets';
 import { until } from '../../../support/until';
 import { noise } from '../pictures';
 import { MULTIPART, part, type TestCamera, testCamera } from './server';
@@ -227,26 +228,59 @@ describe('credentials', () => {
 });
 
 describe('an address', () => {
+  const network = (...typed: Parameters<typeof parseAddress>) => parseAddress(...typed) as NetworkAddress;
+
   test('gives up its user name and password', () => {
-    const { url, credentials } = parseAddress('http://joe:p%40ss@cam.local:81/x?y=1#z');
+    const { url, credentials } = network('http://joe:p%40ss@cam.local:81/x?y=1#z');
     expect(credentials).toEqual({ user: 'joe', password: 'p@ss' });
     expect(url.href).toBe('http://cam.local:81/x?y=1');
-    expect(parseAddress('http://joe:a@cam', { user: 'ann', password: 'b' }).credentials).toEqual({ user: 'ann', password: 'b' });
+    expect(network('http://joe:a@cam', { user: 'ann', password: 'b' }).credentials).toEqual({ user: 'ann', password: 'b' });
     expect(maskUrl(new URL('http://a:b@c/?pwd=1&token=2&res=3'))).toBe('http://c/?pwd=***&token=***&res=3');
   });
 
   test('may lack its scheme', () => {
-    expect(parseAddress('192.168.1.9/shot.jpg').url.href).toBe('http://192.168.1.9/shot.jpg');
+    expect(network('192.168.1.9/shot.jpg').url.href).toBe('http://192.168.1.9/shot.jpg');
+  });
+
+  test.each([
+    ['rtsp://joe:geheim@cam/live', 'stream', 'cam'],
+    ['http://cam/live/index.m3u8', 'stream', 'cam'],
+    ['srt://cam:9000?mode=caller', 'stream', 'cam'],
+    ['http://cam/snapshot.jpg', 'http', 'cam'],
+    ['/dev/video0', 'device', 'video0'],
+    ['usb:1', 'device', '1'],
+    ['usb://Integrated Camera', 'device', 'Integrated Camera'],
+    ['/home/pi/my yard.mp4', 'file', 'my yard'],
+    ['file:///home/pi/my%20yard.mp4', 'file', 'my yard'],
+    ['C:\\films\\yard.mp4', 'file', 'yard'],
+  ])('%s is a %s called %s', (text, kind, name) => {
+    const address = parseAddress(text);
+    expect(address.kind).toBe(kind);
+    expect(addressName(address)).toBe(name);
+  });
+
+  test('is given to FFmpeg with its credentials percent-encoded', () => {
+    const address = network("rtsp://cam:8554/live?a=1'b", { user: 'jo@n', password: "p:/?#[]@!$&'()*+,;= ä%" });
+    const whole = urlWithCredentials(address);
+    expect(whole).toMatch(/^rtsp:\/\/jo%40n:[A-Za-z0-9%._~-]+@cam:8554\/live/);
+    expect(decodeURIComponent(new URL(whole).password)).toBe("p:/?#[]@!$&'()*+,;= ä%");
+    expect(whole).not.toContain("'");
+  });
+
+  test('is shown without the secrets that some makers put into the path', () => {
+    const { url } = network('rtsp://10.0.0.2:554/user=admin_password=geheim_channel=1_stream=0.sdp?token=geheim&profile=1');
+    expect(maskUrl(url)).not.toContain('geheim');
+    expect(maskUrl(url)).toContain('profile=1');
   });
 
   test.each([
     ['', /address/],
-    ['rtsp://joe:geheim@cam/live', /RTSP/],
-    ['/dev/video0', /USB/],
-    ['usb://0', /USB/],
-    ['file:///etc/passwd', /edge-replay/],
-    ['gopher://x', /http/],
+    ['onvif://cam', /ONVIF/],
+    ['wss://cam/x', /https or rtsp/],
+    ['concat:a|b', /address/],
+    ['rtsp:///live', /without a host/],
     ['http://joe:geheim@[/x', /\*\*\*/],
+    ['rtsp://joe:ge/heim#geheim@cam/x', /\*\*\*|own field/],
   ])('%s is refused with what to do, without secrets', (text, says) => {
     expect(() => parseAddress(text)).toThrow(
       expect.objectContaining({ code: 'EDGE_SOURCE_URL', message: expect.stringMatching(says) }),

@@ -29,7 +29,7 @@ function packageWith(folder: string, program: string): Buffer {
   return readFileSync(join(from, readdirSync(from).find((name) => name.endsWith('.tgz'))!));
 }
 
-const GOOD = '#!/bin/sh\necho "ffmpeg version N-1-test Copyright"\n';
+const GOOD = '#!/bin/sh\necho "ffmpeg version N-1-test Copyright"\necho "libavformat    58. 24.101 / 58. 24.101"\n';
 
 describe('an FFmpeg that the user asked for', () => {
   let temporary: string;
@@ -118,7 +118,7 @@ describe('an FFmpeg that the user asked for', () => {
     ['does not come whole', () => (cut = true), /is damaged|broke off/],
     ['is larger than it was', () => Object.assign(prebuilt, { size: 10 }), /more came than was expected/],
     ['is not in the package', () => Object.assign(prebuilt, { path: 'bin/ffmpeg' }), /no file bin\/ffmpeg/],
-    ['does not run here', () => serve(packageWith(temporary, '#!/bin/sh\nexit 3\n')), /does not run here/],
+    ['does not run here', () => serve(packageWith(temporary, '#!/bin/sh\nexit 3\n')), /Command failed/],
     ['is something else', () => serve(packageWith(temporary, '#!/bin/sh\necho hello\n')), /does not say that it is FFmpeg/],
   ])('that %s leaves nothing behind', async (_what, spoil, sentence) => {
     spoil();

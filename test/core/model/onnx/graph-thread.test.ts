@@ -29,7 +29,7 @@ describe('graphs on a thread of their own', () => {
     const metadata = await readMetadata(path);
     expect(metadata).toEqual(modelMetadata(readFileSync(path)));
     expect(Object.getPrototypeOf(metadata.properties)).toBeNull();
-    const folded = await foldedModel(path, input);
+    const folded = await foldedModel(path, { input: input });
     expect(Buffer.from(folded).equals(foldImageInput(readFileSync(path), input))).toBe(true);
   });
 
@@ -66,7 +66,7 @@ describe('graphs on a thread of their own', () => {
       if (!done) setImmediate(count);
     };
     setImmediate(count);
-    await foldedModel(large, input);
+    await foldedModel(large, { input: input });
     done = true;
     expect(turns).toBeGreaterThan(50);
   });

@@ -129,6 +129,9 @@ describe('ByteTrack', () => {
     const after = tracker.update([person(50)], IMAGE, 3_600_000)!;
     expect(after.detections).toEqual([]);
     expect(after.ended).toMatchObject([{ trackId: 1 }]);
+    // Nor for one who was about to be confirmed.
+    expect(tracker.update([person(50)], IMAGE, 7_200_000)!.detections).toEqual([]);
+    expect(tracker.update([person(50)], IMAGE, 7_200_100)!.detections).toMatchObject([{ trackId: 2, age: 0.1 }]);
   });
 });
 
@@ -190,6 +193,15 @@ describe('bad input to a tracker', () => {
     expect(Math.min(...given.at(-1)!.detections.map(({ score }) => score))).toBeGreaterThan(0.79);
     expect(tracker.counts.ignored).toBe(1200);
     expect(tracker.counts.refusedTracks).toBe(120);
+  });
+
+  it('gives up the one lost for longest for one that is there, when it follows as many as it may', () => {
+    const settings = { mostTracks: 2, lostSeconds: 10 };
+    const frames = [...walk(3, 50, 0), ...walk(3, 300, 0), ...walk(3, 500, 0)];
+    const { given, tracker } = follow(frames, settings);
+    expect(given.flatMap(({ ended }) => ended.map(({ trackId }) => trackId))).toEqual([1]);
+    expect(given.at(-1)).toMatchObject({ detections: [{ trackId: 3 }], lost: [{ trackId: 2 }] });
+    expect(tracker.counts.refusedTracks).toBe(0);
   });
 
   it('says which setting is wrong', () => {

@@ -129,6 +129,16 @@ describe('a zone', () => {
     ]);
   });
 
+  it('is left when no frame comes any more', () => {
+    const counter = new ZoneCounter({ zones: [middle], inertiaFrames: 1, forgetSeconds: 3 });
+    counter.update({ detections: [at(500)] }, IMAGE, 0);
+    counter.update({ detections: [at(500)] }, IMAGE, 1000);
+    expect(counter.tick(3900)).toMatchObject({ zones: [{ present: 1 }], changes: [] });
+    expect(counter.tick(4100)).toMatchObject({ zones: [{ present: 0, left: 1 }], changes: [{ kind: 'leave', dwell: 1 }] });
+    // A tick moves no clock: frames that come late are still taken.
+    expect(counter.update({ detections: [at(500)] }, IMAGE, 1100)).not.toBeNull();
+  });
+
   it('counts what nobody follows as present, and no more', () => {
     const { trackId: _trackId, ...box } = at(500);
     const { given, changes } = count([[box, { ...box, trackId: 1.5 }, at(100)]], { zones: [middle] });
@@ -216,6 +226,9 @@ describe('totals', () => {
     expect(counter.keep().lines).toEqual({ door: { forwards: 0, backwards: 0 } });
     const next = new ZoneCounter(settings);
     next.restore({ ...kept, zones: { ...kept.zones, gone: { entered: 9, left: 9 } } });
+    expect(next.keep()).toEqual(kept);
+    next.restore({ zones: { middle: { entered: 'many', left: -3 } } } as never);
+    next.restore({});
     expect(next.keep()).toEqual(kept);
   });
 });
