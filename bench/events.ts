@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { fitToInput, orientedSize } from '../core/media/fit';
-import { type Frame, makeFrame } from '../core/message/frame';
+import { prepareFrame, prepareJpeg } from '../core/media/prepare';
+import { makeFrame } from '../core/message/frame';
 import { ModelStore, openTask, resolveModel, type Task } from '../core/task';
 import { MotionDetector, MotionGate, toGrey } from '../core/vision/motion';
 import { Tracker } from '../core/vision/track';
@@ -224,11 +224,8 @@ async function measureMotionSpeed(bench: Bench, clip: Clip): Promise<void> {
     ms: [] as number[],
     core: [] as number[],
   }));
-  // Decoding is not to run beside what is timed.
-  const frames: { frame: Frame; at: number }[] = [];
-  for await (const recorded of playClip({ path: clip.path, frames: Math.min(clip.frames, 150) })) frames.push(recorded);
-  for (const { frame, at } of frames) {
-    const pictures = [await rawOf(frame), frame];
+  for await (const { frame, at } of playClip({ path: clip.path, frames: Math.min(clip.frames, 150) })) {
+    const pictures = [await prepareFrame(frame, {}), makeFrame(await prepareJpeg(frame, { quality: 85 }), 'jpeg')];
     for (const [index, { detector, ms, core }] of cases.entries()) {
       const started = performance.now();
       const grey = await toGrey(pictures[index]!, GREY_WIDTH);
@@ -244,12 +241,6 @@ async function measureMotionSpeed(bench: Bench, clip: Clip): Promise<void> {
     bench.record({ case: `motion-${name}`, measure: 'ms_per_frame', value: median(ms), unit: 'ms', ...target });
     bench.record({ case: `motion-${name}`, measure: 'event_loop_ms', value: median(core), unit: 'ms' });
   }
-}
-
-async function rawOf(frame: Frame): Promise<Frame> {
-  const { width, height } = await orientedSize(frame);
-  const { pixels } = await fitToInput(frame, { width, height, fit: 'stretch' });
-  return makeFrame(pixels, 'rgb8', width, height);
 }
 
 /** Fifty people who walk about, five zones and three lines. */

@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { prepareFrame } from '../../core/media/prepare';
 import { type Frame, frameBytes, makeFrame } from '../../core/message/frame';
 import { playClip } from './footage';
 import { seeded } from './random';
@@ -69,10 +70,10 @@ async function readClip(clip: { path: string; frames: number }) {
     const place = wanted.get(number);
     const sampled = number % every === 0 && samples.length < MEDIAN_OF;
     if (!place && !sampled) continue;
-    const { data, info } = await sharp(frameBytes(frame)).raw().toBuffer({ resolveWithObject: true });
-    size = { width: info.width, height: info.height };
-    if (place) passages[place.passage]![place.index] = data;
-    if (sampled) samples.push(data);
+    const raw = await prepareFrame(frame, {});
+    size = { width: raw.width, height: raw.height };
+    if (place) passages[place.passage]![place.index] = frameBytes(raw);
+    if (sampled) samples.push(frameBytes(raw));
   }
   if (passages.some((frames) => frames.length < PASSAGE_FRAMES)) throw new Error('the clip is too short for the passages');
   return { empty: medianOf(samples), passages, ...size };

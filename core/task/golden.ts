@@ -1,6 +1,6 @@
 import { asEdgeError, EdgeError } from '../errors';
 import type { InferenceHost } from '../inference/host';
-import type { Box, ClassScore, Detection, Result } from '../message/results';
+import type { Box, ClassArea, ClassScore, Detection, Result } from '../message/results';
 import { isTensor, tensorValue } from '../message/tensor';
 import { GOLDEN_TOLERANCE, type GoldenSample, goldenPayload } from '../model/golden';
 import type { ResolvedModel } from '../model/manifest';
@@ -8,6 +8,7 @@ import { openTask } from './index';
 import type { TaskOptions } from './task';
 
 type Tolerance = typeof GOLDEN_TOLERANCE;
+type ClassValue = Pick<ClassScore, 'label'> & Partial<Pick<ClassScore, 'score'> & Pick<ClassArea, 'share'>>;
 
 /**
  * Try a model on the samples of its manifest. Its session is shared with the tasks of the same model, placement and threads;
@@ -39,7 +40,12 @@ function session({ labels: _l, scoreThreshold: _s, iouThreshold: _i, maxDetectio
 
 /** Low enough that an expected detection which lost a little of its score is still reported. */
 function reportAll({ expected, scoreFrom = 0.5, tolerance }: GoldenSample): TaskOptions {
-  if (!('detections' in expected)) return 'classes' in expected ? { maxDetections: 1000, scoreThreshold: 0 } : {};
+  if (!('detections' in expected)) {
+    // A segmentation's classes have shares; its threshold is part of what is tried.
+    const scored =
+      Array.isArray(expected.classes) && expected.classes.every((entry: Partial<ClassScore>) => entry?.score !== undefined);
+    return scored ? { maxDetections: 1000, scoreThreshold: 0 } : {};
+  }
   const scores = (expected.detections as Detection[]).map(({ score }) => score);
   const least = Math.min(scoreFrom, ...scores) - (tolerance?.score ?? GOLDEN_TOLERANCE.score);
   return { scoreThreshold: Math.max(0.01, least), maxDetections: 1000 };
@@ -55,7 +61,7 @@ function faultOf(result: Result, { expected, scoreFrom = 0.5, tolerance }: Golde
       field === 'detections'
         ? faultOfDetections(found as Detection[], wanted as Detection[], scoreFrom, tolerated)
         : field === 'classes'
-          ? faultOfClasses(found as ClassScore[], wanted as ClassScore[], tolerated)
+          ? faultOfClasses(found as ClassValue[], wanted as ClassValue[], tolerated)
           : faultOfValue(field, found, wanted, tolerated);
     if (fault) return fault;
   }
@@ -82,11 +88,13 @@ function faultOfDetections(
   return stranger && `found ${shown(stranger)}, which is not expected`;
 }
 
-function faultOfClasses(found: readonly ClassScore[], expected: readonly ClassScore[], tolerance: Tolerance): string | undefined {
-  for (const { label, score } of expected) {
-    const same = found.find((candidate) => candidate.label === label);
-    if (!same) return `"${label}" is none of the classes`;
-    if (Math.abs(same.score - score) > tolerance.score) return `"${label}" has ${same.score}, expected ${score}`;
+/** Of a classifier by their scores, of a segmentation by their shares of the picture. */
+function faultOfClasses(found: readonly ClassValue[], expected: readonly ClassValue[], tolerance: Tolerance): string | undefined {
+  for (const wanted of expected) {
+    const same = found.find((candidate) => candidate.label === wanted.label);
+    if (!same) return `"${wanted.label}" is none of the classes`;
+    const [has, score] = [same, wanted].map((entry) => entry.score ?? entry.share);
+    if (!(Math.abs(has! - score!) <= tolerance.score)) return `"${wanted.label}" has ${has}, expected ${score}`;
   }
   return undefined;
 }

@@ -3,10 +3,10 @@ import type { Placement } from '../media/letterbox';
 import type { ClassArea, SegmentationResult } from '../message/results';
 import type { HeadSettings, ImageInput } from '../model/manifest';
 import type { ClassMapOptions } from '../model/onnx/fold-class-map';
+import { type ClassGrid, maskOf, type Region, sharesOf } from '../vision/class-mask';
 import { classGridOf } from '../vision/heads/class-map';
 import { labelOf } from '../vision/heads/detections';
 import type { Outputs } from '../vision/heads/head';
-import { type ClassGrid, maskOf, type Region, sharesOf } from '../vision/mask';
 import { type Decoder, type DecoderSettings, labelWarnings, round, sourceSize } from './decoder';
 
 /** Longest side of a mask in cells, and the most that a manifest may ask for. */

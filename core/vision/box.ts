@@ -1,4 +1,4 @@
-import type { Box } from '../message/results';
+import type { Box, Detection } from '../message/results';
 
 /** Intersection over union, 0 to 1; 0 for boxes that only touch. */
 export function intersectionOverUnion(a: Box, b: Box): number {
@@ -18,16 +18,28 @@ export function clipBox(box: Box, image: { width: number; height: number }): Box
   return width > 0 && height > 0 ? { x: left, y: top, width, height } : null;
 }
 
-/** False for a box with NaN or infinity in it, or without an area. */
-export function isBox(box: Box | undefined): box is Box {
-  return (
-    typeof box === 'object' &&
-    box !== null &&
-    Number.isFinite(box.x) &&
-    Number.isFinite(box.y) &&
-    box.width > 0 &&
-    box.height > 0 &&
-    box.width < Infinity &&
-    box.height < Infinity
-  );
+/** Pixels; no picture is larger, and what is computed from boxes stays a number. */
+const FARTHEST = 1_000_000;
+
+/** False for what is no box: NaN or infinity in it, no area, or further away than any picture is large. */
+export function isBox(box: unknown): box is Box {
+  if (typeof box !== 'object' || box === null) return false;
+  const { x, y, width, height } = box as Partial<Box>;
+  return isWithin(x, -FARTHEST) && isWithin(y, -FARTHEST) && isWithin(width, 0) && isWithin(height, 0);
+}
+
+/** False for what is no detection: no label, no score from 0 to 1, no box. Data of other palettes is not what it is declared to be. */
+export function isDetection(value: unknown): value is Detection {
+  if (typeof value !== 'object' || value === null) return false;
+  const { label, score, box } = value as Partial<Detection>;
+  return typeof label === 'string' && typeof score === 'number' && score >= 0 && score <= 1 && isBox(box);
+}
+
+/** Numbers that other trackers give are taken as they are, as long as they are whole. */
+export function isTrackId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isWithin(value: unknown, above: number): boolean {
+  return typeof value === 'number' && value > above && value < FARTHEST;
 }

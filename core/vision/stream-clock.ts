@@ -5,6 +5,9 @@ const LATE_IN_A_ROW = 5;
 /** Milliseconds between frames until two have shown it. */
 const USUAL_MS = 100;
 
+/** The last moment that a Date knows, in milliseconds; what is later is no time. */
+const LATEST_MS = 8.64e15;
+
 /**
  * The time of one stream of frames, which only goes forwards, made from capture times, which do not: frames overtake each other,
  * come twice, and a computer's clock is set.
@@ -27,11 +30,11 @@ export class StreamClock {
   private latest = Number.NaN;
 
   /**
-   * @param at capture time in milliseconds, of any origin; one that is not finite is refused.
+   * @param at capture time in milliseconds, of any origin; what is no time is refused.
    * @returns milliseconds since the frame before (0 for the first), null when the frame is refused.
    */
   tick(at: number): number | null {
-    if (!Number.isFinite(at)) return this.refuse();
+    if (!isTime(at)) return this.refuse();
     if (Number.isNaN(this.last)) {
       this.last = at;
       this.now = 0;
@@ -56,11 +59,15 @@ export class StreamClock {
   /** The stream's time when it is `at` elsewhere, for what happens between frames; moves nothing. */
   timeOf(at: number): number {
     const since = at - this.last;
-    return Math.max(0, this.now) + (since > 0 && since < Infinity ? since : 0);
+    return Math.max(0, this.now) + (isTime(at) && since > 0 ? since : 0);
   }
 
   private refuse(): null {
     this.refused += 1;
     return null;
   }
+}
+
+export function isTime(at: unknown): at is number {
+  return typeof at === 'number' && Math.abs(at) <= LATEST_MS;
 }

@@ -26,7 +26,7 @@ export class Retry {
   after(error: EdgeError, again: () => void): void {
     clearTimeout(this.timer);
     if (!PASSING.has(error.code)) return;
-    this.timer = setTimeout(again, pauseFor(this.pause, error));
+    this.timer = setTimeout(again, pauseFor(this.pause, error)).unref();
     this.pause = Math.min(this.pause * 2, LONGEST_MS);
   }
 

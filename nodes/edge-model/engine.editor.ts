@@ -51,11 +51,12 @@ function reasons(absent: readonly ProviderState[], t: Translate): HTMLElement {
   const summary = document.createElement('summary');
   details.className = 'edge-hint';
   summary.textContent = t('edge-model.hint.providers');
-  details.append(summary);
+  const list = document.createElement('ul');
+  details.append(summary, list);
   for (const { id, reason } of absent) {
-    const line = document.createElement('div');
+    const line = document.createElement('li');
     line.textContent = t('edge-model.hint.provider', { name: t(`edge-model.provider.${id}`), reason });
-    details.append(line);
+    list.append(line);
   }
   return details;
 }

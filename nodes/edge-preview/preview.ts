@@ -4,7 +4,7 @@ import { readImageHeader, turnsSides } from '../../core/media/image-header';
 import { toFrame } from '../../core/media/image-input';
 import { toJpeg } from '../../core/media/jpeg';
 import type { ClassMask, Detection } from '../../core/message/results';
-import { MOST_RUNS } from '../../core/vision/mask';
+import { MOST_RUNS } from '../../core/vision/class-mask';
 
 /** A box or a line of text beyond these helps nobody on a picture of 320 pixels. */
 const MOST_BOXES = 200;

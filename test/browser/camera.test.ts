@@ -1,5 +1,5 @@
-import { quarters } from '../core/media/pictures';
 import { type TestCamera, testCamera } from '../core/media/camera/server';
+import { quarters } from '../core/media/pictures';
 import { describeWith } from '../support/needs';
 import { NodeRed } from '../support/node-red';
 import { Editor } from './editor';

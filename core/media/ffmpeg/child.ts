@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { openDirectPipe, type Sink } from './direct-pipe';
+import { openDirectPipe, pour, type Sink } from './direct-pipe';
 
 /** Most characters that are kept of what FFmpeg says: the beginning (what its input is) and the end (why it failed). */
 const BEGINNING = 8192;
@@ -120,16 +120,6 @@ export class FfmpegChild {
     if (this.beginning.length < BEGINNING) this.beginning += text;
     else this.end = (this.end + text).slice(-END);
     for (const listener of this.listeners) listener();
-  }
-}
-
-function pour(chunk: Buffer, sink: Sink): void {
-  for (let at = 0; at < chunk.length; ) {
-    const space = sink.space();
-    const length = Math.min(space.length, chunk.length - at);
-    space.set(chunk.subarray(at, at + length));
-    at += length;
-    sink.filled(length);
   }
 }
 

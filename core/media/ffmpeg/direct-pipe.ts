@@ -58,3 +58,14 @@ export async function openDirectPipe(sink: Sink): Promise<DirectPipe | undefined
     if (folder) await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Bytes that were read elsewhere, copied to where they belong. */
+export function pour(chunk: Uint8Array, sink: Sink): void {
+  for (let at = 0; at < chunk.length; ) {
+    const space = sink.space();
+    const length = Math.min(space.length, chunk.length - at);
+    space.set(chunk.subarray(at, at + length));
+    at += length;
+    sink.filled(length);
+  }
+}

@@ -1,4 +1,4 @@
-import { type ErrorCode, EdgeError } from '../../errors';
+import { EdgeError, type ErrorCode } from '../../errors';
 
 /** What FFmpeg was to read, for its errors. */
 export interface Subject {

@@ -1,4 +1,3 @@
-export { FfmpegChild } from './child';
 export { findFfmpeg } from './find';
 export { inputArguments, linuxDevice, type StreamTransport, type VideoInput } from './input';
 export { type LivePicture, type LiveTimes, LiveVideo } from './live';

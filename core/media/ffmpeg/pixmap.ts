@@ -1,7 +1,7 @@
 import { EdgeError } from '../../errors';
 import { pixelMemory } from '../../message/memory';
 import { MAX_PIXELS } from '../sharp';
-import type { Sink } from './direct-pipe';
+import { pour, type Sink } from './direct-pipe';
 
 /** Pixels of one picture: RGB, 8 bits, rows from the top, no gaps, in bytes that nobody else holds. */
 export interface Pixmap {
@@ -54,15 +54,8 @@ export class PixmapReader implements Sink {
     this.onPicture(under);
   }
 
-  /** Bytes that were read elsewhere: copied to their place. */
   push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
-      const space = this.space();
-      const length = Math.min(space.length, chunk.length - at);
-      space.set(chunk.subarray(at, at + length));
-      at += length;
-      this.filled(length);
-    }
+    pour(chunk, this);
   }
 
   /** Give back the bytes of a picture that nobody saw, for one of the same size that comes. */

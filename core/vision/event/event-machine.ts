@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Detection, EventResult } from '../../message/results';
-import { isBox } from '../box';
-import { StreamClock } from '../stream-clock';
+import { isDetection, isTrackId } from '../box';
+import { isTime, StreamClock } from '../stream-clock';
 import { Happening } from './happening';
 import { checkEventSettings, EVENT_DEFAULTS, type EventSettings } from './settings';
 
@@ -14,6 +14,13 @@ export interface EventStep {
   keep: string[];
   /** Ids of what did not become an event: let its picture go. */
   forget: string[];
+}
+
+/** A detection as far as an event asks; what of it is not what it should be is left out. */
+interface Seen extends Detection {
+  zones: string[];
+  /** Its box is where a tracker expects it. */
+  expected: boolean;
 }
 
 /** Most events, and what may become one, at once; what comes beyond is counted and passed over. */
@@ -30,7 +37,7 @@ const MOST_COOLING = 1000;
  */
 export class EventMachine {
   readonly clock = new StreamClock();
-  /** Events, or what might have become one, beyond the most at once. */
+  /** Events, or what might have become one, beyond the most at once; triggers without a time. */
   passedOver = 0;
   private readonly settings: EventSettings;
   private readonly happenings = new Map<string, Happening>();
@@ -68,9 +75,11 @@ export class EventMachine {
     if (this.clock.tick(at) === null) return null;
     const now = this.clock.now;
     const step: EventStep = { changes: [], keep: [], forget: [] };
-    const wanted = detections.filter((detection) => this.wants(detection));
+    const wanted = detections
+      .flatMap((detection) => (isDetection(detection) ? cleaned(detection) : []))
+      .filter((detection) => this.wants(detection));
     for (const [key, group] of this.group(wanted)) {
-      const [{ label }] = group as [Detection];
+      const [{ label }] = group as [Seen];
       const per = this.settings.per;
       const happening = this.find(key, per, per === 'scene' ? 'scene' : label, now, at);
       if (happening) this.see(happening, group, image, now, at, step);
@@ -92,6 +101,10 @@ export class EventMachine {
    */
   trigger(name: string, at: number, on?: boolean): EventStep {
     const step: EventStep = { changes: [], keep: [], forget: [] };
+    if (!isTime(at)) {
+      this.passedOver += 1;
+      return step;
+    }
     const now = this.timeOf(at);
     const key = `trigger ${name}`;
     const known = this.happenings.get(key);
@@ -127,15 +140,15 @@ export class EventMachine {
     return this.clock.now < 0 ? (this.clock.tick(at) ?? 0) : this.clock.timeOf(at);
   }
 
-  private wants({ label, score, box, zones = [] }: Detection): boolean {
+  private wants({ label, score, zones }: Seen): boolean {
     const { labels, zones: only, leastScore } = this.settings;
-    if (!isBox(box) || !(score >= leastScore)) return false;
+    if (score < leastScore) return false;
     if (labels.length > 0 && !labels.includes(label)) return false;
     return only.length === 0 || zones.some((zone) => only.includes(zone));
   }
 
-  private group(detections: readonly Detection[]): Map<string, Detection[]> {
-    const groups = new Map<string, Detection[]>();
+  private group(detections: readonly Seen[]): Map<string, Seen[]> {
+    const groups = new Map<string, Seen[]>();
     for (const detection of detections) {
       const { trackId, label } = detection;
       const key = this.settings.per === 'scene' ? 'scene' : trackId === undefined ? `label ${label}` : `track ${trackId}`;
@@ -160,13 +173,13 @@ export class EventMachine {
 
   private see(
     happening: Happening,
-    detections: readonly (Detection & { seen?: boolean })[],
+    detections: readonly Seen[],
     image: { width: number; height: number },
     now: number,
     at: number,
     step: EventStep,
   ): void {
-    const seen = detections.filter((detection) => detection.seen !== false);
+    const seen = detections.filter(({ expected }) => !expected);
     const { zone, best } = happening.see(seen, image, now, at);
     if (best) step.keep.push(happening.id);
     if (zone && happening.started) this.change(happening, 'update', 'zone', now, step);
@@ -244,4 +257,15 @@ export class EventMachine {
     this.cooling.delete(name);
     return false;
   }
+}
+
+function cleaned({ label, score, box, trackId, zones, seen }: Detection & { seen?: boolean }): Seen {
+  return {
+    label,
+    score,
+    box,
+    ...(isTrackId(trackId) ? { trackId } : {}),
+    zones: Array.isArray(zones) ? zones.filter((zone) => typeof zone === 'string') : [],
+    expected: seen === false,
+  };
 }

@@ -1,7 +1,7 @@
 import { EdgeError } from '../../errors';
 import { CLASS_MAP_OUTPUT, CLASS_SUM_OUTPUT } from '../../model/onnx/fold-class-map';
 import { notFinite } from '../candidates';
-import type { ClassGrid } from '../mask';
+import type { ClassGrid } from '../class-mask';
 import type { OtherHead, Outputs } from './head';
 import { floatOutput, hasShape, imageSizeOf } from './outputs';
 

@@ -14,6 +14,11 @@ export interface TrackerSettings {
   tentativeOverlap: number;
   /** Frames in a row in which an object must be seen before it counts. */
   confirmFrames: number;
+  /**
+   * Seconds for which weak detections alone hold an object: long enough to pass behind something, and what was taken for an
+   * object once does not stay one for ever.
+   */
+  weakSeconds: number;
   /** Seconds for which an object that is not seen is still reported, where it is expected: detectors flicker, objects do not. */
   coastSeconds: number;
   /** Seconds for which an object that is not seen is remembered. */
@@ -36,6 +41,7 @@ export const TRACKER_DEFAULTS: Readonly<TrackerSettings> = {
   lowOverlap: 0.5,
   tentativeOverlap: 0.1,
   confirmFrames: 2,
+  weakSeconds: 2,
   coastSeconds: 0.2,
   lostSeconds: 2,
   mostTracks: 200,

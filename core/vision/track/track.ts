@@ -19,6 +19,8 @@ export class Track {
   state: TrackState = 'tentative';
   hits = 1;
   lastSeen: number;
+  /** When it was last seen by a strong detection. */
+  lastSure: number;
   /** 0 until the track is confirmed: only what counts takes a number. */
   id = 0;
   readonly label: string;
@@ -30,6 +32,7 @@ export class Track {
   ) {
     this.label = detection.label;
     this.lastSeen = firstSeen;
+    this.lastSure = firstSeen;
     this.filter = new BoxFilter(detection.box);
     this.box = detection.box;
   }

@@ -1,6 +1,6 @@
 import { invalidSetting } from '../../errors';
 import type { Box, Detection, EndedTrack, LostTrack, TrackedDetection } from '../../message/results';
-import { clipBox, intersectionOverUnion, isBox } from '../box';
+import { clipBox, intersectionOverUnion, isDetection } from '../box';
 import { StreamClock } from '../stream-clock';
 import { associate } from './association';
 import { TRACKER_DEFAULTS, type TrackerSettings } from './settings';
@@ -83,15 +83,12 @@ export class Tracker {
     for (const track of this.tracks) track.predict(elapsed / 1000);
 
     const { strong, weak } = this.sort(detections, image);
-    const { highOverlap, lowOverlap, tentativeOverlap } = this.settings;
+    const { highOverlap, lowOverlap, tentativeOverlap, weakSeconds } = this.settings;
     const known = this.tracks.filter((track) => track.state !== 'tentative');
     const first = associate(known, strong, highOverlap, true);
-    const second = associate(
-      first.unmatchedTracks.filter((track) => track.state === 'tracked'),
-      weak,
-      lowOverlap,
-      false,
-    );
+    for (const [track] of first.pairs) track.lastSure = now;
+    const isSure = (track: Track) => track.state === 'tracked' && now - track.lastSure <= weakSeconds * 1000;
+    const second = associate(first.unmatchedTracks.filter(isSure), weak, lowOverlap, false);
     const tentative = this.tracks.filter((track) => track.state === 'tentative');
     const third = associate(tentative, first.unmatchedDetections, tentativeOverlap, true);
 
@@ -99,7 +96,8 @@ export class Tracker {
     // Before any track moves to what it sees.
     const shared = pairs.map(([track, { box }]) => mostOverlap(box, track, known));
     for (const [index, [track, detection]] of pairs.entries()) this.see(track, detection, now, shared[index]!);
-    for (const track of second.unmatchedTracks) track.state = 'lost';
+    const seen = new Set(pairs.map(([track]) => track));
+    for (const track of known) if (!seen.has(track)) track.state = 'lost';
     for (const track of third.unmatchedTracks) track.state = 'ended';
     this.tracks = this.tracks.filter((track) => track.state !== 'ended');
     ended.push(...this.endTwins());
@@ -175,8 +173,7 @@ export class Tracker {
   private sort(detections: readonly Detection[], image: { width: number; height: number }) {
     const { lowScore, highScore, mostDetections } = this.settings;
     let usable = detections.filter(
-      ({ label, score, box }) =>
-        typeof label === 'string' && score >= lowScore && score <= 1 && isBox(box) && clipBox(box, image) !== null,
+      (detection) => isDetection(detection) && detection.score >= lowScore && clipBox(detection.box, image) !== null,
     );
     if (usable.length > mostDetections) usable = [...usable].sort((a, b) => b.score - a.score).slice(0, mostDetections);
     this.ignored += detections.length - usable.length;
@@ -247,6 +244,9 @@ function checked(settings: TrackerSettings): TrackerSettings {
   whole('mostDetections', settings.mostDetections, 1, 300);
   if (!(settings.coastSeconds >= 0 && settings.coastSeconds <= settings.lostSeconds)) {
     throw invalidSetting('coastSeconds', `a number from 0 to lostSeconds (${settings.lostSeconds})`, settings.coastSeconds);
+  }
+  if (!(settings.weakSeconds >= 0 && settings.weakSeconds <= 3600)) {
+    throw invalidSetting('weakSeconds', 'a number from 0 to 3600', settings.weakSeconds);
   }
   if (!(settings.lostSeconds >= 0 && settings.lostSeconds <= 3600)) {
     throw invalidSetting('lostSeconds', 'a number from 0 to 3600', settings.lostSeconds);

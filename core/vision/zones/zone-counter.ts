@@ -1,5 +1,5 @@
 import type { Detection, LineState, Point, ZoneChange, ZoneState } from '../../message/results';
-import { isBox } from '../box';
+import { isDetection, isTrackId } from '../box';
 import { isInside } from '../polygon';
 import { StreamClock } from '../stream-clock';
 import { type Anchor, checkZones, ZONES_DEFAULTS, type ZonesSettings } from './settings';
@@ -93,7 +93,7 @@ export class ZoneCounter {
     const changes: ZoneChange[] = [];
     const visiting: { zones: string[]; label: string; tracked: boolean }[] = [];
     const detections = input.detections.map((detection) => {
-      if (!isBox(detection.box)) return { ...detection, zones: [] };
+      if (!isDetection(detection)) return { ...(detection as Detection), zones: [] };
       const tracked = isTrackId(detection.trackId);
       const zones = tracked
         ? this.visit(detection, image, now, changes)
@@ -250,11 +250,6 @@ export class ZoneCounter {
 
 function counts(labels: readonly string[] | undefined, label: string): boolean {
   return labels === undefined || labels.length === 0 || labels.includes(label);
-}
-
-/** Numbers that other trackers give are taken as they are, as long as they are whole numbers. */
-function isTrackId(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
 
 function seconds(milliseconds: number): number {

@@ -103,7 +103,11 @@ describe('a manifest', () => {
     ['labels that are no list', json({ labels: 'person' }), /labels: expected a list/],
     ['a label that is no text', json({ labels: ['person', 7] }), /labels\[1\]: expected a text, got 7/],
     ['too many labels', json({ labels: Array.from({ length: 70_000 }, () => 'x') }), /labels: expected a list of at most/],
-    ['another task', json({ task: 'translation' }), /task: expected one of detection, classification, tensors/],
+    [
+      'another task',
+      json({ task: 'translation' }),
+      /task: expected one of detection, pose, classification, segmentation, embedding, tensors/,
+    ],
     ['a short hash', json({ sha256: 'abc' }), /sha256: expected 64 hexadecimal digits/],
     ['a licence without its id', json({ licence: { commercialUse: true } }), /licence\.id/],
     ['a raw input with pixels', json({ input: { kind: 'raw', width: 5 } }), /input\.width is not a known field/],

@@ -9,8 +9,9 @@ import type { ImageInput, Manifest, PartialManifest } from '../../../core/model/
 import { readModel, writeModel } from '../../../core/model/onnx/graph';
 import { create, ModelProtoSchema } from '../../../core/model/onnx/protobuf';
 import { inspectModel, ModelStore, openTask, resolveModel, type Task, type TaskOptions } from '../../../core/task';
+import { checkGolden } from '../../../core/task/golden';
+import { cellsOf } from '../../../core/vision/class-mask';
 import { cosineSimilarity } from '../../../core/vision/heads/embedding';
-import { cellsOf } from '../../../core/vision/mask';
 import { describeWith, SHARED } from '../../support/needs';
 import { fileOfPackage } from '../../support/npm-package';
 import { COLOURS, plain, poseOrDetector, SIDE, Workshop } from './models';
@@ -282,6 +283,22 @@ describe('a segmentation as a task', () => {
     expect(await labels({}, { labels: ['red'] })).toEqual(['red']);
     const nameless = await segmenting(colours(shape), { labels: [] });
     expect(nameless.info.warnings).toEqual([expect.stringMatching(/names none of its classes/)]);
+  });
+
+  it('is checked by the shares that its golden samples expect', async () => {
+    const checked = (share: number) => {
+      const classes = [{ class: 2, label: 'blue', share }];
+      const golden = [{ input: 'flag.png', expected: { classes } }];
+      const model = workshop.resolved(colours([1, 3, SIDE, SIDE]), { ...manifest, golden });
+      return checkGolden({ ...model, folder: workshop.folder }, { threads: 1 }, host);
+    };
+    const raw = { width: flag.width, height: flag.height, channels: 3 as const };
+    writeFileSync(join(workshop.folder, 'flag.png'), await sharp(flag.data, { raw }).png().toBuffer());
+    await expect(checked(0.67)).resolves.toBeUndefined();
+    await expect(checked(0.2)).rejects.toMatchObject({
+      code: 'EDGE_MODEL_GOLDEN',
+      message: expect.stringContaining('"blue" has 0.6'),
+    });
   });
 
   it('is refused where the picture is not whole, or the settings are none', async () => {

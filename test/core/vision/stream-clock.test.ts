@@ -13,9 +13,9 @@ describe('the time of a stream', () => {
   });
 
   it('refuses a frame that was overtaken, comes twice, or has no time, and goes on as if it had not come', () => {
-    const { elapsed, clock } = run([1000, 1200, 1100, 1200, Number.NaN, Infinity, 1300]);
-    expect(elapsed).toEqual([0, 200, null, null, null, null, 100]);
-    expect(clock.refused).toBe(4);
+    const { elapsed, clock } = run([1000, 1200, 1100, 1200, Number.NaN, Infinity, 1e300, 1300]);
+    expect(elapsed).toEqual([0, 200, null, null, null, null, null, 100]);
+    expect(clock.refused).toBe(5);
     expect(clock.setBack).toBe(0);
   });
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { ffmpegBelow, ffmpegWith } from '../../support/ffmpeg-processes';
 import { describeWith } from '../../support/needs';
 import { type FlowNode, NodeRed } from '../../support/node-red';
-import { ffmpegBelow, ffmpegWith } from '../../support/ffmpeg-processes';
 import { RtspServer, testPictures } from '../../support/rtsp-server';
 import { until } from '../../support/until';
 

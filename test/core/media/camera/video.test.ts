@@ -8,10 +8,10 @@ import { Camera, type CameraSettings, type CapturedPicture, openCamera, takeSnap
 import { findFfmpeg } from '../../../../core/media/ffmpeg';
 import { failure } from '../../../../core/media/ffmpeg/failure';
 import { deviceArguments } from '../../../../core/media/ffmpeg/input';
-import { frameBytes } from '../../../../core/message/frame';
 import { toJpeg } from '../../../../core/media/jpeg';
-import { describeWith, find, itWith, ROOT } from '../../../support/needs';
+import { frameBytes } from '../../../../core/message/frame';
 import { ffmpegWith, processes } from '../../../support/ffmpeg-processes';
+import { describeWith, find, itWith, ROOT } from '../../../support/needs';
 import { RtspServer, testPictures } from '../../../support/rtsp-server';
 import { until } from '../../../support/until';
 

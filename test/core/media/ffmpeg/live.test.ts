@@ -36,6 +36,21 @@ test('the newest picture each time, however many came meanwhile: delay does not 
   expect(gone(child.pid!)).toBe(true);
 });
 
+test('where no folder can be made for it, Node.js reads the pipe: the same pictures', async () => {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = '/no/such/folder';
+  try {
+    const { child, video } = await live('plain', `${found}; for i in $(seq 100 500); do picture $i; done; sleep 600`);
+    await until(() => video.seen === 401, 'every picture');
+    expect((await video.next())!.pixels.toString()).toBe('500');
+    await video.stop();
+    expect(gone(child.pid!)).toBe(true);
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+});
+
 test.each([
   ['says nothing', 'sleep 600', { openMs: 300 }, /no answer for 0.3 s/],
   ['finds the source and decodes nothing', `${found}; sleep 600`, { firstMs: 300 }, /no first picture for 0.3 s/],

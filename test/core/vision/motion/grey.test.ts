@@ -12,7 +12,7 @@ describe('the small grey picture', () => {
   it('is made of JPEG, PNG and raw pixels of any order, at the proportions of the picture', async () => {
     const raw = { raw: { width: 96, height: 64, channels: 3 as const } };
     const swapped = Buffer.from(halves);
-    swapRedAndBlue(swapped);
+    await swapRedAndBlue(swapped);
     const frames: [Frame, number][] = [
       [makeFrame(await sharp(halves, raw).png().toBuffer(), 'png'), RED.compressed],
       [makeFrame(await sharp(halves, raw).jpeg({ quality: 95 }).toBuffer(), 'jpeg'), RED.compressed],

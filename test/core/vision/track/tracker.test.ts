@@ -77,6 +77,14 @@ describe('ByteTrack', () => {
     expect(follow(walk(20).map(([found]) => [{ ...found!, score: 0.55 }])).tracker.counts.tracks).toBe(0);
   });
 
+  it('lets what only weak boxes hold go after a while, and keeps what is sure again before', () => {
+    const faint = (frames: number) => Array<Detection[]>(frames).fill([person(50, 100, 0.2)]);
+    const sure = (frames: number) => Array<Detection[]>(frames).fill([person(50)]);
+    const settings = { weakSeconds: 2, lostSeconds: 1 };
+    expect(follow([...sure(5), ...faint(40)], settings).given.flatMap(({ ended }) => ended)).toMatchObject([{ hits: 25 }]);
+    expect(follow([...sure(5), ...faint(18), ...sure(2), ...faint(18)], settings).ids.at(-1)).toEqual([1]);
+  });
+
   it('does not look for a lost object among weak boxes', () => {
     const frames = [...walk(5), [], [person(80, 100, 0.2)]];
     expect(follow(frames).ids.at(-1)).toEqual([]);
@@ -211,6 +219,7 @@ describe('bad input to a tracker', () => {
       [{ confirmFrames: 0.5 }, 'confirmFrames'],
       [{ lostSeconds: -1 }, 'lostSeconds'],
       [{ coastSeconds: 5 }, 'coastSeconds'],
+      [{ weakSeconds: -1 }, 'weakSeconds'],
       [{ mostTracks: 1e6 }, 'mostTracks'],
     ] as const) {
       expect(() => new Tracker(settings)).toThrow(expect.objectContaining({ code: 'EDGE_SETTING' }));

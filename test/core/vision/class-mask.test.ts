@@ -1,4 +1,4 @@
-import { type ClassGrid, cellsOf, MOST_RUNS, maskOf, sharesOf } from '../../../core/vision/mask';
+import { type ClassGrid, cellsOf, MOST_RUNS, maskOf, sharesOf } from '../../../core/vision/class-mask';
 
 const grid = (...rows: number[][]): ClassGrid => ({
   data: Uint8Array.from(rows.flat()),
