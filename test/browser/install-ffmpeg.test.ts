@@ -68,7 +68,29 @@ if (prebuiltFor()) {
       expect(readFileSync(join(place(), prebuiltFor()!.version, 'LICENSE.txt'), 'utf8')).toContain('GNU GENERAL PUBLIC LICENSE');
     }, 150_000);
 
+    it('has it for cameras too, which read a video with it', async () => {
+      const film = join(programs, 'film.mp4');
+      const made = ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=5', '-t', '4', film];
+      execFileSync(join(place(), 'ffmpeg'), made);
+      await editor.closeDialogs();
+      await editor.dragIn('edge-camera');
+      await editor.openDialog('edge-camera');
+      const shown = editor.page.locator('#edge-camera-ffmpeg');
+      await editor.page.locator('details.edge-section > summary').last().click();
+      await shown.locator('[data-act=remove]').waitFor();
+      expect(await shown.textContent()).toMatch(/^FFmpeg N-\d+-g\w+-static · \S+edgeloom\/ffmpeg\/ffmpeg/);
+      await shown.scrollIntoViewIfNeeded();
+      await editor.screenshot('camera');
+      await editor.page.locator('#node-input-url').fill(film);
+      await editor.page.click('#edge-camera-test');
+      await editor.page.locator('#edge-camera-result img').waitFor({ timeout: 60_000 });
+      expect(await editor.page.locator('#edge-camera-result').textContent()).toMatch(/320 × 240, \d+ ms/);
+      await editor.closeDialogs();
+    }, 150_000);
+
     it('takes it away again', async () => {
+      await editor.openDialog('edge-replay');
+      await editor.page.locator('details.edge-section > summary').click();
       await button('remove').click();
       await button('offer').waitFor();
       expect(existsSync(join(place(), 'ffmpeg'))).toBe(false);
