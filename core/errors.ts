@@ -25,6 +25,7 @@ export const ERRORS = {
   EDGE_DEVICE_PERMISSION: 'Node-RED is not allowed to use the camera device',
   EDGE_FFMPEG_MISSING: 'Video needs FFmpeg, which is not installed',
   EDGE_FFMPEG_FAILED: 'FFmpeg could not read the video',
+  EDGE_FFMPEG_INSTALL: 'FFmpeg could not be installed',
   // models
   EDGE_MODEL_NONE: 'No model is chosen',
   EDGE_MODEL_NOT_FOUND: 'The model could not be found',

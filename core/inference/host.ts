@@ -1,4 +1,5 @@
 import { EdgeError } from '../errors';
+import { Histogram } from '../metrics';
 import type { SessionOptions, Tensors } from './backend';
 import { DEFAULT_BACKEND } from './backends';
 import type { Limits } from './limits';
@@ -24,6 +25,8 @@ export interface SessionSpec {
   stateFolder?: string;
   /** Try a model anew that ended badly here before. */
   retry?: boolean;
+  /** What the model is called in metrics, for the first who asks; not part of what makes two specs the same. */
+  name?: string;
 }
 
 /** One user's share of a session. */
@@ -38,7 +41,15 @@ export interface Lease {
 export interface HostStats {
   /** Threads that were given up inside the engine, and still are there. */
   hungThreads: number;
-  sessions: (SessionStats & { sha256: string; info: SessionInfo; leases: number })[];
+  sessions: (SessionStats & SessionTimes & { name: string; sha256: string; info: SessionInfo; leases: number })[];
+}
+
+/** Seconds, since the session was opened. */
+export interface SessionTimes {
+  run: Histogram;
+  queue: Histogram;
+  /** From asking for the session to its first possible run, measuring included. */
+  load: number;
 }
 
 /**
@@ -51,7 +62,9 @@ const LINGER_MS = 2000;
 const RELEASE_MS = 12_000;
 
 interface Entry {
+  name: string;
   sha256: string;
+  times: SessionTimes;
   opening: Promise<Session>;
   session?: Session;
   leases: number;
@@ -78,13 +91,13 @@ export class InferenceHost {
     clearTimeout(entry.linger);
     entry.leases += 1;
     const session = await entry.opening;
-    return new SessionLease(session, () => this.release(key, entry));
+    return new SessionLease(session, entry.times, () => this.release(key, entry));
   }
 
   stats(): HostStats {
     const sessions: HostStats['sessions'] = [];
-    for (const { sha256, session, leases } of this.entries.values()) {
-      if (session) sessions.push({ sha256, info: session.info, leases, ...session.stats() });
+    for (const { name, sha256, times, session, leases } of this.entries.values()) {
+      if (session) sessions.push({ name, sha256, info: session.info, leases, ...times, ...session.stats() });
     }
     return { hungThreads: hungThreads(), sessions };
   }
@@ -100,10 +113,13 @@ export class InferenceHost {
     const { sha256, backend = DEFAULT_BACKEND, placement = 'auto', options = {}, limits = {}, retry = false } = spec;
     const { tryFirst } = this;
     const opening = openSession({ ...spec, backend, placement, options, limits, retry, tryFirst });
-    const entry: Entry = { sha256, opening, leases: 0 };
+    const times = { run: new Histogram(), queue: new Histogram(), load: 0 };
+    const entry: Entry = { name: spec.name ?? sha256.slice(0, 12), sha256, times, opening, leases: 0 };
+    const asked = performance.now();
     this.entries.set(key, entry);
     opening.then(
       (session) => {
+        times.load = (performance.now() - asked) / 1000;
         entry.session = session;
       },
       // A model that could not be opened is tried anew by the next one who asks.
@@ -146,6 +162,7 @@ class SessionLease implements Lease {
 
   constructor(
     private readonly session: Session,
+    private readonly times: SessionTimes,
     private readonly giveBack: () => void,
   ) {
     this.info = session.info;
@@ -156,7 +173,10 @@ class SessionLease implements Lease {
     const running = this.session.run(feeds, { owner: this, signal });
     this.runs.add(running);
     try {
-      return await running;
+      const result = await running;
+      this.times.run.observe(result.runMs / 1000);
+      this.times.queue.observe(result.queueMs / 1000);
+      return result;
     } finally {
       this.runs.delete(running);
     }

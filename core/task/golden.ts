@@ -13,7 +13,7 @@ type ClassValue = Pick<ClassScore, 'label'> & Partial<Pick<ClassScore, 'score'> 
 /**
  * Try a model on the samples of its manifest. Its session is shared with the tasks of the same model, placement and threads;
  * labels and thresholds of users play no part.
- * @throws EDGE_MODEL_GOLDEN naming the sample and what differs, or what opening the model throws.
+ * @throws EDGE_MODEL_GOLDEN naming the sample and what differs, EDGE_SHARP_MISSING, or what opening the model throws.
  */
 export async function checkGolden(model: ResolvedModel, options: TaskOptions, host?: InferenceHost): Promise<void> {
   const samples = model.manifest.golden ?? [];
@@ -23,7 +23,10 @@ export async function checkGolden(model: ResolvedModel, options: TaskOptions, ho
     const task = await openTask(model, { ...session(options), ...reportAll(sample) }, host);
     try {
       const { result } = await task.run(payload).catch((thrown) => {
-        throw new EdgeError('EDGE_MODEL_GOLDEN', `${name}: ${asEdgeError(thrown).message}`, { cause: thrown });
+        const error = asEdgeError(thrown);
+        // What is missing on this machine says nothing of the model.
+        if (error.code === 'EDGE_SHARP_MISSING') throw error;
+        throw new EdgeError('EDGE_MODEL_GOLDEN', `${name}: ${error.message}`, { cause: thrown });
       });
       const fault = faultOf(result, sample);
       if (fault) throw new EdgeError('EDGE_MODEL_GOLDEN', `${name}: ${fault}`);

@@ -11,7 +11,7 @@ import { openImageTask } from './image-task';
 import type { Task, TaskOptions } from './task';
 import { openTensorTask } from './tensor-task';
 
-export { BoundedQueue, type QueueOptions } from '../inference/queue';
+export { BoundedQueue, type QueueOptions, type QueueStats } from '../inference/queue';
 export { catalogue, DEFAULT_MODEL } from '../model/catalogue';
 export type { Manifest, PartialManifest, ResolvedModel } from '../model/manifest';
 export type { Inspection, ManifestOverrides } from '../model/resolve';

@@ -9,6 +9,7 @@ export function sessionOptions(
   options: TaskOptions,
 ): Omit<SessionSpec, 'path' | 'sha256'> {
   return {
+    name: manifest.id,
     placement: options.placement ?? 'auto',
     options: {
       ...(options.threads === undefined ? {} : { threads: options.threads }),

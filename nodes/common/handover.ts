@@ -1,5 +1,7 @@
 import type { Node, NodeAPI } from 'node-red';
 import { asEdgeError } from '../../core/errors';
+import { figuresOf } from './figures';
+import { logEvent } from './log';
 import type { Message } from './on-input';
 import { reportError } from './report';
 
@@ -41,6 +43,8 @@ export class Place<T> implements Vacant {
 
   /** A message that came to this place. Never rejects. */
   async receive(receiver: Node, message: Message, done: (error?: Error) => void): Promise<void> {
+    const { state } = this;
+    if (state !== 'vacant') figuresOf(receiver).received += 1;
     let answer: Answer = null;
     let failure: unknown;
     try {
@@ -50,11 +54,16 @@ export class Place<T> implements Vacant {
     }
     const node = await this.occupant();
     if (!node) return done();
+    // What came in between is counted where it is answered.
+    if (state === 'vacant') figuresOf(node).received += 1;
     // Exactly what Node-RED's own `done` does, at the node that complete and catch nodes of the present flow know.
     const doneHere = node === receiver ? done : (error?: Error) => (node as Completing)._complete(message, error);
     try {
       if (failure) throw failure;
-      answer?.(node);
+      if (answer) {
+        answer(node);
+        figuresOf(node).sent += 1;
+      }
       doneHere();
     } catch (thrown) {
       reportError(node, asEdgeError(thrown), message, doneHere);
@@ -213,7 +222,7 @@ class Handover {
 
   private giveUp(place: Vacant): void {
     this.forget(place.node.id);
-    place.giveUp(false).catch((thrown) => place.node.warn(asEdgeError(thrown).message));
+    place.giveUp(false).catch((thrown) => logEvent(place.node, 'note', asEdgeError(thrown).message));
   }
 
   private timer(place: Vacant, milliseconds: number): NodeJS.Timeout {

@@ -24,6 +24,8 @@ export type ModelState =
   /** Another model could not take over: the one before it goes on. */
   | { phase: 'kept'; error: EdgeError };
 
+export type ModelEvent = 'model loaded' | 'model swapped' | 'model kept';
+
 /** What an `edge-model` node gives to the nodes that use it. */
 export interface ModelProvider {
   /** A task for one user, who closes it. Tasks on equal options share one session, which ends with the last of them. */
@@ -44,12 +46,16 @@ export class ModelOwner implements ModelProvider {
   private readonly listeners = new Set<(state: ModelState) => void>();
   private readonly retry = new Retry();
   private state: ModelState | undefined;
+  /** What was found last, and when: a download before that is no part of loading it. */
+  private found: { manifest: Manifest; at: number } | undefined;
   private closed = false;
 
   constructor(
     /** Asked when the model is first needed, so that a wrong setting is told to the nodes that use the model. */
     private settings: () => ModelSettings,
     private readonly folder: string,
+    /** Told in a line what happened to the model, for the log. */
+    private readonly log: (event: ModelEvent, what: string) => void = () => {},
   ) {
     this.live = new LiveModel((signal) => this.find(settings, signal));
   }
@@ -57,7 +63,10 @@ export class ModelOwner implements ModelProvider {
   async task(options: TaskOptions = {}): Promise<Task> {
     try {
       if (this.state?.phase !== 'ready' && this.state?.phase !== 'kept') this.tell({ phase: 'loading' });
+      const asked = performance.now();
       const task = await this.live.task(options);
+      const { placement, backend, engineVersion } = task.info.session;
+      this.log('model loaded', `${this.since(asked)}, placement ${placement}, ${backend} ${engineVersion}`);
       if (this.state?.phase !== 'kept') this.tellReady(task);
       return task;
     } catch (thrown) {
@@ -114,14 +123,18 @@ export class ModelOwner implements ModelProvider {
     const { settings } = this;
     const used = this.live.used;
     if (!used) this.state = undefined;
+    const asked = performance.now();
     try {
-      await this.live.change((signal) => this.find(settings, signal));
+      const changed = await this.live.change((signal) => this.find(settings, signal));
       if (settings !== this.settings) return;
       this.retry.stop();
-      if (used) this.tell({ phase: 'ready' });
+      if (!used) return;
+      if (changed) this.log('model swapped', this.since(asked));
+      this.tell({ phase: 'ready' });
     } catch (thrown) {
       const error = asEdgeError(thrown, 'EDGE_RUNTIME_FAILED');
       if (this.closed || settings !== this.settings) return;
+      this.log('model kept', error.message);
       this.tell({ phase: 'kept', error });
       this.retry.after(error, () => this.changeNow());
       throw error;
@@ -139,7 +152,14 @@ export class ModelOwner implements ModelProvider {
         if (!this.live.used) this.tell({ phase: 'loading', bytes, ...(total === undefined ? {} : { total }) });
       },
     });
+    this.found = { manifest: model.manifest, at: performance.now() };
     return { model, options };
+  }
+
+  /** Which model it is and how long it took, "people 2.0 in 612 ms". */
+  private since(asked: number): string {
+    const { manifest, at } = this.found!;
+    return `${manifest.id} ${manifest.version} in ${(performance.now() - Math.max(asked, at)).toFixed(0)} ms`;
   }
 
   private tellReady(task: Task): void {

@@ -1,39 +1,42 @@
 import type { Node, NodeMessage } from 'node-red';
 import type { EdgeError } from '../../core/errors';
+import { maskError } from '../../core/secrets';
+import { figuresOf } from './figures';
+import { logError, noteOutage, secretsOf } from './log';
 import { status } from './status';
-
-/** Milliseconds in which the same code at the same node is logged once. Catch nodes see every error all the same. */
-const QUIET_MS = 30_000;
-
-interface Repeats {
-  since: number;
-  suppressed: number;
-}
-
-const logged = new WeakMap<Node, Map<string, Repeats>>();
 
 type FlowNode = Node & { _flow?: { handleError?: (node: Node, error: unknown, message: unknown) => boolean } };
 
 /**
- * Report an error at a node: a red status with the code, the error to Catch nodes, and the log, where a repeated code is
- * written once in 30 s together with how often it came since. `done` is absent at source nodes.
+ * Report an error at a node: a red status with the code, the error to Catch nodes, which see every one, and the log, where a
+ * code that repeats is written once in 30 s. `done` is absent where the error is not about one message: a lost source, a model
+ * that cannot be loaded. Such an error is logged even if it was caught, and its end as well.
  */
 export function reportError(node: Node, error: EdgeError, message?: NodeMessage, done?: (error?: Error) => void): void {
   status(node, 'red', error.code);
-  const { log, suppressed } = countRepeat(node, error.code);
-  if (log) {
-    if (suppressed > 0) node.warn(`${error.code} came ${suppressed} more times in the last ${QUIET_MS / 1000} s`);
-    if (done) done(error);
-    // Catch nodes see only errors that come with a message.
-    else node.error(error, message ?? ({} as NodeMessage));
-    return;
-  }
-  // node.error() would both catch and log; the flow's own handler only catches. `done` must still get the error: without it the
-  // message would count as completed.
+  tellError(node, error, message, done);
+  if (!done) noteOutage(node, error);
+}
+
+/** The same for an error with which the node goes on as before: its status says how it is. */
+export function tellError(node: Node, error: EdgeError, message?: NodeMessage, done?: (error?: Error) => void): void {
+  maskError(error, secretsOf(node));
+  figuresOf(node).countError(error.code);
+  const caught = tellCatchNodes(node, error, message, done);
+  if (!done || !caught) logError(node, error, caught);
+}
+
+/**
+ * node.error() would both catch and log; the flow's own handler only catches. `done` must get the error all the same: without
+ * it the message would count as completed.
+ */
+function tellCatchNodes(node: Node, error: EdgeError, message?: NodeMessage, done?: (error?: Error) => void): boolean {
   const flow = (node as FlowNode)._flow;
   const own = Object.getOwnPropertyDescriptor(node, 'error');
-  node.error = (repeated: unknown, about?: unknown) => {
-    flow?.handleError?.(node, repeated, about ?? {});
+  let caught = false;
+  node.error = (told: unknown, about?: unknown) => {
+    // Catch nodes see only errors that come with a message.
+    caught = flow?.handleError?.(node, told, about ?? {}) === true || caught;
   };
   try {
     if (done) done(error);
@@ -42,17 +45,5 @@ export function reportError(node: Node, error: EdgeError, message?: NodeMessage,
     if (own) Object.defineProperty(node, 'error', own);
     else Reflect.deleteProperty(node, 'error');
   }
-}
-
-function countRepeat(node: Node, code: string): { log: boolean; suppressed: number } {
-  const codes = logged.get(node) ?? new Map<string, Repeats>();
-  logged.set(node, codes);
-  const now = Date.now();
-  const repeats = codes.get(code);
-  if (repeats && now - repeats.since < QUIET_MS) {
-    repeats.suppressed += 1;
-    return { log: false, suppressed: 0 };
-  }
-  codes.set(code, { since: now, suppressed: 0 });
-  return { log: true, suppressed: repeats?.suppressed ?? 0 };
+  return caught;
 }

@@ -1,6 +1,16 @@
 import type { Node } from 'node-red';
+import { figuresOf, type NodeState } from './figures';
+import { noteRecovery } from './log';
 
 export type StatusColour = 'green' | 'yellow' | 'red' | 'blue' | 'grey';
+
+const STATES: Readonly<Record<StatusColour, NodeState>> = {
+  green: 'running',
+  blue: 'running',
+  yellow: 'waiting',
+  red: 'failed',
+  grey: 'stopped',
+};
 
 /** Most often a node's status is sent, in milliseconds: each one goes to every open editor. */
 const INTERVAL_MS = 500;
@@ -18,6 +28,8 @@ const states = new WeakMap<Node, Pending>();
  * an error code and is translated in the viewer's browser; figures start with a digit and are shown as they are.
  */
 export function status(node: Node, colour: StatusColour, text: string): void {
+  figuresOf(node).state = STATES[colour];
+  if (colour === 'green') noteRecovery(node);
   const state = states.get(node) ?? { sentAt: 0, last: '' };
   states.set(node, state);
   const key = `${colour} ${text}`;

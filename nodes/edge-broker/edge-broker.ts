@@ -4,6 +4,9 @@ import type { TlsSettings } from '../../core/delivery/session';
 import { SharedConnection } from '../../core/delivery/shared-connection';
 import { asEdgeError, EdgeError } from '../../core/errors';
 import type { BrokerNode } from '../common/broker-node';
+import { figuresOf } from '../common/figures';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose } from '../common/on-input';
 import { type BrokerConfig, type BrokerCredentials, brokerOptions } from './broker-settings';
 import { serveConnectionTest } from './connection-test';
@@ -19,7 +22,12 @@ module.exports = (RED: NodeAPI) => {
     try {
       const options = brokerOptions(config, this.credentials ?? {}, tlsOf(config.tls));
       this.address = showBrokerAddress(options.address);
-      shared = new SharedConnection(options);
+      const connection = new SharedConnection(
+        options,
+        ({ phase }) => phase === 'online' && logEvent(this, 'connected', this.address),
+      );
+      figuresOf(this).connection = () => connection.stats();
+      shared = connection;
     } catch (thrown) {
       wrong = asEdgeError(thrown, 'EDGE_SETTING');
     }
@@ -43,4 +51,5 @@ module.exports = (RED: NodeAPI) => {
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
   });
   serveConnectionTest(RED, tlsOf);
+  serveMetrics(RED);
 };

@@ -1,4 +1,5 @@
 import type { EditorNodeProperties } from 'node-red';
+import { showFfmpeg } from '../common/editor/ffmpeg';
 import { field, openSections, useStyle } from '../common/editor/fields';
 import { postJson, type RouteError } from '../common/editor/routes';
 import { isEnvironment, numberFrom } from '../common/editor/validate';
@@ -88,6 +89,7 @@ RED.nodes.registerType<EdgeCamera, CameraSecrets>('edge-camera', {
     for (const name of ['rotation', 'transport', 'hardware'] as const) keepChoice(field(`node-input-${name}`), this[name]);
     openSections(form, this);
     offerSubStream((key, values) => this._(key, values as never));
+    showFfmpeg('edge-camera-ffmpeg', (key, values) => this._(key, values), 'node-input-ffmpeg');
     const button = field<HTMLButtonElement>('edge-camera-test');
     button.addEventListener('click', () => {
       button.disabled = true;

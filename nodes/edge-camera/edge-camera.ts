@@ -4,7 +4,11 @@ import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../co
 import { addressName, parseAddress } from '../../core/media/camera/address';
 import type { Provenance } from '../../core/message/provenance';
 import { construct } from '../common/construct';
+import { serveFfmpeg } from '../common/ffmpeg';
 import { ffmpegFolder } from '../common/ffmpeg-folder';
+import { figuresOf } from '../common/figures';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -20,6 +24,8 @@ module.exports = (RED: NodeAPI) => {
 
   RED.nodes.registerType('edge-camera', EdgeCamera, { credentials: { user: { type: 'text' }, password: { type: 'password' } } });
   registerRoutes(RED);
+  serveFfmpeg(RED);
+  serveMetrics(RED);
 };
 
 function startCamera(RED: NodeAPI, node: Node, config: CameraConfig): void {
@@ -38,17 +44,25 @@ function startCamera(RED: NodeAPI, node: Node, config: CameraConfig): void {
   const start = () => {
     if (camera) return;
     rate = new Rate();
+    let connected = false;
     camera = new Camera(
-      openCamera(settings.camera, (text) => node.warn(text)),
+      openCamera(settings.camera, (text) => logEvent(node, 'note', text)),
       settings.framesPerSecond,
       {
         onPicture(picture) {
           node.send(messageOf(picture) as NodeMessage);
           rate.count();
+          figuresOf(node).countPicture();
+          if (!connected) logEvent(node, 'connected', `${picture.frame.width} × ${picture.frame.height}`);
+          connected = true;
           status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
         },
         // While it waits for the next try, the error stays to be read.
-        onState: (state) => state === 'connecting' && sequence === 0 && status(node, 'yellow', 'edge-camera.status.connecting'),
+        onState: (state) => {
+          if (state !== 'connecting') return;
+          if (connected) figuresOf(node).countReconnect();
+          else status(node, 'yellow', 'edge-camera.status.connecting');
+        },
         onError: (error) => reportError(node, error, { topic: name } as NodeMessage),
       },
     );

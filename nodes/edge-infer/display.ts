@@ -1,9 +1,10 @@
 import type { Node } from 'node-red';
 import type { EdgeError } from '../../core/errors';
 import type { TaskOutcome } from '../../core/task';
+import { logEvent } from '../common/log';
 import type { ModelState } from '../common/model-owner';
 import { Rate } from '../common/rate';
-import { reportError } from '../common/report';
+import { reportError, tellError } from '../common/report';
 import { status } from '../common/status';
 import type { Runner } from './runner';
 
@@ -41,15 +42,16 @@ export class Display {
   /** The flow goes on with the model before; the figures say so until another one takes over. */
   keptModel(node: Node, error: EdgeError): void {
     this.kept = error;
-    if (this.commanded === 0) node.error(error, {});
+    if (this.commanded === 0) tellError(node, error);
     status(node, 'yellow', 'edge-infer.status.kept');
   }
 
   outcome(node: Node, runner: Runner, { timings }: TaskOutcome): void {
     for (const sentence of runner.warnings) this.warnOnce(node, sentence);
     this.rate.count();
-    const dropped = runner.dropped > 0 ? ` · ${runner.dropped} dropped` : '';
-    const figures = `${milliseconds(timings.run)} · ${this.rate.perSecond().toFixed(1)}/s${dropped}`;
+    const { dropped } = runner.stats();
+    const lost = dropped > 0 ? ` · ${dropped} dropped` : '';
+    const figures = `${milliseconds(timings.run)} · ${this.rate.perSecond().toFixed(1)}/s${lost}`;
     if (this.kept) status(node, 'yellow', `${figures} · ${this.kept.code}`);
     else status(node, 'green', figures);
   }
@@ -57,7 +59,7 @@ export class Display {
   private warnOnce(node: Node, sentence: string): void {
     if (this.told.has(sentence)) return;
     this.told.add(sentence);
-    node.warn(sentence);
+    logEvent(node, 'note', sentence);
   }
 }
 

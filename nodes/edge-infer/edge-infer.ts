@@ -1,8 +1,11 @@
 import type { Node, NodeAPI } from 'node-red';
 import { EdgeError } from '../../core/errors';
 import { construct } from '../common/construct';
+import { watchQueue } from '../common/drops';
 import { type Place, placeOf } from '../common/handover';
-import { ModelOwner, NO_SETTINGS, storeFolder } from '../common/model-owner';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
+import { type ModelEvent, ModelOwner, NO_SETTINGS, storeFolder } from '../common/model-owner';
 import { onClose } from '../common/on-input';
 import { withOutcome } from '../common/outcome';
 import { clearStatus } from '../common/status';
@@ -33,7 +36,8 @@ module.exports = (RED: NodeAPI) => {
         RED,
         this,
         () => {
-          const openPackaged = () => new ModelOwner(() => NO_SETTINGS, storeFolder(RED));
+          const log = (event: ModelEvent, what: string) => logEvent(place.node, event, what);
+          const openPackaged = () => new ModelOwner(() => NO_SETTINGS, storeFolder(RED), log);
           const display = new Display();
           return { display, runner: new Runner(settings, openPackaged, (error) => display.keptModel(place.node, error)) };
         },
@@ -41,6 +45,7 @@ module.exports = (RED: NodeAPI) => {
       );
       const { runner, display } = place.belongings;
       runner.use(settings);
+      watchQueue(this, () => runner.stats());
       const forget = runner.model.onState((state) => display.state(this, runner, state));
 
       place.serve(async (message) => {
@@ -65,6 +70,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-infer', EdgeInfer);
+  serveMetrics(RED);
 };
 
 /** @throws EDGE_INPUT_TYPE for a command that is none, and what keeps the reloaded model from taking over */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asEdgeError, EdgeError } from '../../core/errors';
-import { BoundedQueue, type QueueOptions, type Task, type TaskOptions, type TaskOutcome } from '../../core/task';
+import { BoundedQueue, type QueueOptions, type QueueStats, type Task, type TaskOptions, type TaskOutcome } from '../../core/task';
 import { LiveTask } from '../../core/task/live-task';
 import type { ModelProvider } from '../common/model-owner';
 import { Retry } from '../common/retry';
@@ -62,9 +62,8 @@ export class Runner {
     return this.live !== undefined;
   }
 
-  /** Messages dropped since the start. */
-  get dropped(): number {
-    return this.queue.stats().dropped;
+  stats(): QueueStats {
+    return this.queue.stats();
   }
 
   /** What a user should know of the model that is run. */

@@ -1,5 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { placeOf } from '../common/handover';
+import { type Place, placeOf } from '../common/handover';
+import { logEvent } from '../common/log';
+import { serveMetrics } from '../common/metrics-route';
 import { ModelOwner, type ModelProvider, storeFolder } from '../common/model-owner';
 import { onClose } from '../common/on-input';
 import { registerRoutes } from './routes';
@@ -13,10 +15,10 @@ module.exports = (RED: NodeAPI) => {
   function EdgeModel(this: Node & ModelProvider & { model: ModelProvider }, config: NodeDef & ModelConfig) {
     RED.nodes.createNode(this, config);
     const settings = () => modelSettings(config);
-    const place = placeOf(
+    const place: Place<ModelOwner> = placeOf(
       RED,
       this,
-      () => new ModelOwner(settings, storeFolder(RED)),
+      () => new ModelOwner(settings, storeFolder(RED), (event, what) => logEvent(place.node, event, what)),
       (owner, removed) => (removed ? owner.retire() : owner.close()),
     );
     const owner = place.belongings;
@@ -31,4 +33,5 @@ module.exports = (RED: NodeAPI) => {
 
   RED.nodes.registerType('edge-model', EdgeModel);
   registerRoutes(RED);
+  serveMetrics(RED);
 };

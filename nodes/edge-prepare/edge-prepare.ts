@@ -2,7 +2,9 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { EdgeError } from '../../core/errors';
 import { provenanceOf } from '../../core/message/provenance';
 import { construct } from '../common/construct';
+import { watchQueue } from '../common/drops';
 import { placeOf } from '../common/handover';
+import { serveMetrics } from '../common/metrics-route';
 import type { ModelProvider } from '../common/model-owner';
 import { onClose } from '../common/on-input';
 import { clearStatus, status } from '../common/status';
@@ -23,6 +25,7 @@ module.exports = (RED: NodeAPI) => {
       );
       const preparation = place.belongings;
       preparation.use(settings, model);
+      watchQueue(this, () => preparation.stats());
 
       place.serve(async (message) => {
         const prepared = await preparation.run(message.payload);
@@ -43,6 +46,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-prepare', EdgePrepare);
+  serveMetrics(RED);
 };
 
 function modelNode(node: unknown): ModelProvider {

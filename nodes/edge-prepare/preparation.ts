@@ -1,5 +1,5 @@
 import { asEdgeError, EdgeError } from '../../core/errors';
-import { BoundedQueue, type QueueOptions } from '../../core/inference/queue';
+import { BoundedQueue, type QueueOptions, type QueueStats } from '../../core/inference/queue';
 import { toFrame } from '../../core/media/image-input';
 import { prepareFrame, prepareJpeg, prepareTensor, type TensorTarget } from '../../core/media/prepare';
 import type { Frame } from '../../core/message/frame';
@@ -43,6 +43,10 @@ export class Preparation {
       if (this.closed && asEdgeError(thrown).code === 'EDGE_SESSION_CLOSED') return null;
       throw thrown;
     }
+  }
+
+  stats(): QueueStats {
+    return this.queue.stats();
   }
 
   /** One more was sent: its milliseconds, the rate, and what was dropped, for the status. */

@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { asEdgeError } from '../../core/errors';
 import { construct } from '../common/construct';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { reportError } from '../common/report';
 import { numberSetting } from '../common/settings';
@@ -35,6 +36,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-preview', EdgePreview);
+  serveMetrics(RED);
 
   RED.httpAdmin.get('/edgeloom/preview/:id', RED.auth.needsPermission('edge-preview.read'), async (request, response) => {
     const found = previews.get(String(request.params.id));

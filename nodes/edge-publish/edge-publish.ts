@@ -7,6 +7,7 @@ import { toFrame } from '../../core/media/image-input';
 import { toJpeg } from '../../core/media/jpeg';
 import type { BrokerNode } from '../common/broker-node';
 import { construct } from '../common/construct';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { reportError } from '../common/report';
 import { choiceSetting, flagSetting, numberSetting, textSetting } from '../common/settings';
@@ -50,6 +51,7 @@ module.exports = (RED: NodeAPI) => {
   }
 
   RED.nodes.registerType('edge-publish', EdgePublish);
+  serveMetrics(RED);
 };
 
 /** Shows the connection on the node's status. Every reason of an outage is an error once, not at each new try. */

@@ -1,4 +1,5 @@
 import type { EditorNodeProperties } from 'node-red';
+import { showFfmpeg } from '../common/editor/ffmpeg';
 import { field, openSections, showFor, useStyle } from '../common/editor/fields';
 import { numberFrom } from '../common/editor/validate';
 
@@ -56,5 +57,6 @@ RED.nodes.registerType<EdgeReplay>('edge-replay', {
     showFor(field<HTMLSelectElement>('node-input-source'), form.querySelectorAll<HTMLElement>('.edge-for-source'));
     showFor(field<HTMLSelectElement>('node-input-pace'), form.querySelectorAll<HTMLElement>('.edge-for-pace'));
     openSections(form, this);
+    showFfmpeg('edge-replay-ffmpeg', (key, values) => this._(key, values), 'node-input-ffmpeg');
   },
 });

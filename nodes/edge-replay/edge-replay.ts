@@ -7,7 +7,10 @@ import type { Frame } from '../../core/message/frame';
 import type { Provenance } from '../../core/message/provenance';
 import { Backpressure } from '../common/backpressure';
 import { construct } from '../common/construct';
+import { serveFfmpeg } from '../common/ffmpeg';
 import { ffmpegFolder } from '../common/ffmpeg-folder';
+import { figuresOf } from '../common/figures';
+import { serveMetrics } from '../common/metrics-route';
 import { onClose, onInput } from '../common/on-input';
 import { Rate } from '../common/rate';
 import { reportError } from '../common/report';
@@ -56,6 +59,8 @@ module.exports = (RED: NodeAPI) => {
     RED.nodes.createNode(this, def);
     construct(this, () => startReplay(RED, this, parse(def)));
   });
+  serveFfmpeg(RED);
+  serveMetrics(RED);
 };
 
 function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse>): void {
@@ -76,6 +81,7 @@ function startReplay(RED: NodeAPI, node: Node, settings: ReturnType<typeof parse
     if (backpressure) backpressure.follow(message, RED.util.generateId(), () => node.send(message));
     else node.send(message);
     rate.count();
+    figuresOf(node).countPicture();
     status(node, 'green', `${rate.perSecond().toFixed(1)} fps`);
   };
   const onState = (state: PlayerState) => {

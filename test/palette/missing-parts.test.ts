@@ -92,7 +92,7 @@ describeWith(['registry', 'detector', 'sample'], 'the palette without its option
       );
       const warnings = nodeRed.entries(['warn']).filter(({ id }) => id === infer.id);
       expect(warnings.map(({ message }) => message)).toEqual([
-        expect.stringMatching(/^Runs in WebAssembly.*onnxruntime-node is not installed\. Run "npm install/),
+        expect.stringMatching(/^note: Runs in WebAssembly.*onnxruntime-node is not installed\. Run "npm install/),
       ]);
       expect(command(warnings[0]!.message)).toBe('npm install --ignore-scripts onnxruntime-node');
       expect(nodeRed.entries(['error']).filter(({ id }) => id === infer.id)).toEqual([]);

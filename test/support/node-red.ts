@@ -38,6 +38,8 @@ export interface Options {
   /** Further settings.js entries (plain JSON). */
   settings?: Record<string, unknown>;
   env?: Record<string, string>;
+  /** Node-RED's own console log beside the one that is read here; its lines are in `printed`. */
+  console?: boolean;
   /** Turns adminAuth on, with the one user `admin` who has this password. */
   password?: string;
 }
@@ -107,9 +109,11 @@ export class NodeRed {
     const started = new NodeRed(child, version, temporary);
     try {
       await started.waitForLog(/^Started flows/, 0, 90_000);
-      const { message } = await started.waitForLog(/^Server now running at/);
-      // The system chose the port: one that was free a moment ago may be taken by whatever runs beside this.
-      started.url = `${/http:\S+?:\d+\/\S*/.exec(message)![0].replace(/\/$/, '')}/`;
+      const { message } = await started.waitForLog(/^(Server now running at|Running in headless mode)/);
+      // The system chose the port: one that was free a moment ago may be taken by whatever runs beside this. Without its editor
+      // Node-RED does not say it, and the test must have chosen one.
+      const said = /http:\S+?:\d+\/\S*/.exec(message)?.[0] ?? `http://127.0.0.1:${options.settings?.uiPort}`;
+      started.url = `${said.replace(/\/$/, '')}/`;
       if (options.password) started.token = await started.logIn(options.password);
     } catch (error) {
       await started.stop();
@@ -307,7 +311,7 @@ export function linkedUserDir(): string {
   return userDir;
 }
 
-function settingsFile(version: Version, { settings = {}, password }: Options): string {
+function settingsFile(version: Version, { settings = {}, password, console }: Options): string {
   const { hashSync } = createRequire(join(version.folder, 'red.js'))('bcryptjs') as {
     hashSync(text: string, rounds: number): string;
   };
@@ -329,6 +333,7 @@ const text = (value) => (value instanceof Error ? value.message : typeof value =
 module.exports = {
   ...${JSON.stringify(plain, null, 2)},
   logging: {
+    ${console ? "console: { level: 'info', metrics: false, audit: false }," : ''}
     test: {
       level: 'debug',
       metrics: false,

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { EdgeError } from '../../errors';
+import { maskText, maskUrl } from '../../secrets';
 
 export interface Credentials {
   user: string;
@@ -19,11 +20,6 @@ export type CameraAddress =
   /** `/dev/video0`, or a number or name where cameras are not files. */
   | { kind: 'device'; device: string }
   | { kind: 'file'; path: string };
-
-const HIDDEN = '***';
-const SECRET_PARAMETER = /pass|pwd|pw$|token|secret|key|auth|sid|session|user|usr|login/i;
-/** `user=admin&password=` in the path, as cameras of many names have it. */
-const SECRET_IN_PATH = /((?:pass(?:word)?|passwd|pwd|user(?:name)?|usr|token|auth|key)=)[^&/?;]*/gi;
 
 /** Schemes that no camera is read by, with what to do instead. */
 const NOT_READ: Record<string, string> = {
@@ -55,11 +51,12 @@ export function parseAddress(text: string, credentials?: Partial<Credentials>): 
   if (device) return { kind: 'device', device: (device[1] ?? typed).trim() };
   if (/^file:/i.test(typed)) return { kind: 'file', path: decode(typed.replace(/^file:(\/\/(localhost)?(?=\/))?/i, '')) };
   if (/^(\/|~\/|\.\.?\/|[a-z]:[\\/])/i.test(typed)) return { kind: 'file', path: typed.replace(/^~(?=\/)/, homedir()) };
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`;
   let url: URL;
   try {
-    url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`);
+    url = new URL(whole);
   } catch {
-    throw new EdgeError('EDGE_SOURCE_URL', maskText(typed.slice(0, 200)), {
+    throw new EdgeError('EDGE_SOURCE_URL', maskText(whole.slice(0, 200)), {
       mend: 'Signs such as # / @ in a password belong into its own field',
     });
   }
@@ -97,17 +94,6 @@ export function maskAddress(address: CameraAddress): string {
   return maskUrl(address.url);
 }
 
-export function maskUrl(url: URL): string {
-  const shown = new URL(url);
-  shown.username = '';
-  shown.password = '';
-  shown.pathname = shown.pathname.replace(SECRET_IN_PATH, `$1${HIDDEN}`);
-  for (const name of [...shown.searchParams.keys()]) {
-    if (SECRET_PARAMETER.test(name)) shown.searchParams.set(name, HIDDEN);
-  }
-  return shown.href.slice(0, 300);
-}
-
 /** True when somebody who sees the address could use it: it has a user name, or secrets of its own. */
 export function hasSecrets({ url, credentials }: NetworkAddress): boolean {
   return credentials !== null || maskUrl(url) !== url.href.slice(0, 300);
@@ -120,14 +106,6 @@ export function urlWithCredentials({ url, credentials }: NetworkAddress): string
   if (!credentials) return href;
   const { user, password } = credentials;
   return href.replace('://', `://${encode(user)}:${encode(password)}@`);
-}
-
-/** For text that did not even parse as an address. */
-function maskText(text: string): string {
-  return text
-    .replace(/\/\/\S*@/, `//${HIDDEN}@`)
-    .replace(/([?&][^=&]*)=[^&]*/g, `$1=${HIDDEN}`)
-    .replace(SECRET_IN_PATH, `$1${HIDDEN}`);
 }
 
 /** Signs that encodeURIComponent leaves have a meaning in some parsers of addresses. */

@@ -1,7 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { EdgeError } from '../../errors';
-import { maskUrl, type NetworkAddress } from './address';
+import { maskUrl } from '../../secrets';
+import type { NetworkAddress } from './address';
 import { Authorization } from './authorization';
 
 const MAX_REDIRECTS = 5;

@@ -10,6 +10,7 @@ import {
   type VideoInput,
   type View,
 } from '../ffmpeg';
+import { isStatic, withHostAddress } from '../ffmpeg/host-address';
 import { untilAborted } from '../sleep';
 import { type CameraAddress, encode, hasSecrets, maskAddress, urlWithCredentials } from './address';
 import type { CameraSource, CapturedPicture } from './camera-source';
@@ -61,7 +62,9 @@ export class VideoSource implements CameraSource {
     // Trying what this machine has takes a while, once; who stops the camera does not wait for it.
     const decoder = await untilAborted(this.chooseDecoder(ffmpeg), signal);
     if (decoder === undefined || signal.aborted) return;
-    const video = await this.start(ffmpeg, decoder);
+    const input = await untilAborted(this.input(ffmpeg), signal);
+    if (!input) return;
+    const video = await this.start(ffmpeg, decoder, input);
     const stop = () => void video.stop();
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
@@ -97,28 +100,31 @@ export class VideoSource implements CameraSource {
     return hardware === 'auto' ? ((await ffmpeg.hardware())[0] ?? '') : hardware;
   }
 
-  private async start(ffmpeg: Ffmpeg, decoder: string): Promise<LiveVideo> {
+  private async start(ffmpeg: Ffmpeg, decoder: string, input: VideoInput): Promise<LiveVideo> {
     const { view, framesPerSecond, keyFramesOnly, timeoutMs, stallMs } = this.settings;
-    const input = inputArguments(ffmpeg, this.input(), { silenceMs: 2 * Math.max(timeoutMs, stallMs), keyFramesOnly, decoder });
+    const silenceMs = 2 * Math.max(timeoutMs, stallMs);
+    const { values: reading, script } = inputArguments(ffmpeg, input, { silenceMs, keyFramesOnly, decoder });
     const rate = framesPerSecond === 0 ? undefined : Math.max(framesPerSecond, SLOWEST);
-    const values = [...input.values, '-map', '0:v:0', ...pictureArguments(ffmpeg, view, rate)];
+    const values = [...reading, '-map', '0:v:0', ...pictureArguments(ffmpeg, view, rate)];
     // A line for each packet, without its bytes: how a stream of which only key frames are decoded is known to live.
     if (keyFramesOnly) values.push('-map', '0:v:0', '-c', 'copy', '-flush_packets', '1', '-f', 'framecrc', 'pipe:3');
     const subject = {
       kind: this.address.kind === 'http' ? 'stream' : this.address.kind,
       shown: maskAddress(this.address),
-      secrets: this.secrets(),
+      secrets: [...(input.kind === 'stream' ? [input.url] : []), ...this.secrets()],
     } as const;
     const firstMs = Math.max(timeoutMs, FIRST_PICTURE_MS);
-    const pipes = { input: input.script, second: keyFramesOnly };
+    const pipes = { input: script, second: keyFramesOnly };
     return LiveVideo.start(ffmpeg.path, values, pipes, subject, { openMs: timeoutMs, firstMs, stallMs });
   }
 
-  private input(): VideoInput {
+  private async input(ffmpeg: Ffmpeg): Promise<VideoInput> {
     const { address } = this;
     if (address.kind === 'device') return { kind: 'device', device: address.device };
     if (address.kind === 'file') return { kind: 'file', path: address.path };
-    return { kind: 'stream', url: urlWithCredentials(address), transport: this.settings.transport, secret: hasSecrets(address) };
+    const url = urlWithCredentials(address);
+    const readable = isStatic(ffmpeg.version) ? await withHostAddress(url) : url;
+    return { kind: 'stream', url: readable, transport: this.settings.transport, secret: hasSecrets(address) };
   }
 
   private secrets(): string[] {

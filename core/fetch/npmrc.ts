@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { EdgeError } from '../../errors';
+import { EdgeError } from '../errors';
 
 export interface Registry {
   /** With a slash at its end. */

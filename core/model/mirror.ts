@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256OfFile } from '../store';
+import { sha256OfFile } from './store';
 
 /** Most files of a mirror that are looked at. */
 const MOST_FILES = 10_000;
