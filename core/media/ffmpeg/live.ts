@@ -103,7 +103,8 @@ export class LiveVideo {
     child.onSaid(() => {
       if (this.opened || !/^Input #0/m.test(child.said)) return;
       this.opened = true;
-      this.watchFor(this.times.firstMs);
+      // Pictures come by another pipe, and the first may have been read before.
+      if (this.seen === 0) this.watchFor(this.times.firstMs);
     });
     void child.closed.then(() => this.end(this.reason()));
     this.watchFor(this.times.openMs);

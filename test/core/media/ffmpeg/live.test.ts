@@ -54,6 +54,12 @@ test('where no folder can be made for it, Node.js reads the pipe: the same pictu
 test.each([
   ['says nothing', 'sleep 600', { openMs: 300 }, /no answer for 0.3 s/],
   ['finds the source and decodes nothing', `${found}; sleep 600`, { firstMs: 300 }, /no first picture for 0.3 s/],
+  [
+    'is heard of its source after its first picture',
+    `picture abc; sleep 0.2; ${found}; sleep 600`,
+    { stallMs: 1000 },
+    /no picture for 1 s/,
+  ],
   ['stops in the middle', `${found}; picture abc; sleep 600`, { stallMs: 300 }, /no picture for 0.3 s/],
   [
     'ignores every signal it can',
