@@ -153,14 +153,14 @@ export class Editor {
     return met;
   }
 
-  /** Every choice of every list, so that rows which only some choices show are seen too; the first choice again in the end. */
+  /** Every choice of every list that can be made, so that rows which only some choices show are seen too; the first choice again in the end. */
   async tryChoices(dialog: string, look: () => Promise<void>): Promise<void> {
     const selects = this.page.locator(`#${dialog} select:visible`);
     for (let index = 0; index < (await selects.count()); index++) {
       const select = selects.nth(index);
       const before = await select.inputValue();
       const values: string[] = await select
-        .locator('option')
+        .locator('option:not(:disabled)')
         .evaluateAll((options) => options.map((option) => (option as unknown as { value: string }).value));
       for (const value of values.slice(0, 12)) {
         await select.selectOption(value);

@@ -23,6 +23,9 @@ interface NodeSet {
 const NOBODY_THERE =
   /^EDGE_(BROKER_(OFFLINE|UNREACHABLE|REFUSED|CREDENTIALS)|SOURCE_(UNREACHABLE|TIMEOUT)|FFMPEG_MISSING|MODEL_DOWNLOAD)\b/;
 
+/** What Prometheus asks, who is no user of the editor. */
+const METRICS = '/edgeloom/metrics';
+
 describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed by npm', () => {
   let installation: Installation;
 
@@ -102,7 +105,8 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
       });
 
       it('lets nobody use an admin route without permission', async () => {
-        const routes = (await nodeRed.get<Route[]>('probe/routes')).filter(({ path }) => String(path).startsWith('/edgeloom'));
+        const all = (await nodeRed.get<Route[]>('probe/routes')).filter(({ path }) => String(path).startsWith('/edgeloom'));
+        const routes = all.filter(({ path }) => path !== METRICS);
         expect(routes.length).toBeGreaterThan(0);
         for (const { method, path } of routes) {
           const address = path.slice(1).replace(/:\w+/g, 'none');
@@ -112,6 +116,11 @@ describeWith(['registry', 'detector', 'sample'], 'the packed palette, installed 
           if (options.password) expect((await nodeRed.request(method, address, { token: 'forged' })).status).toBe(401);
           if (options.password && method === 'GET') expect((await nodeRed.request(method, address)).status).not.toBe(401);
         }
+      });
+
+      it('has its metrics behind a token of their own, which is not set: nothing is there for anybody', async () => {
+        expect((await nodeRed.request('GET', METRICS.slice(1), { token: '' })).status).toBe(404);
+        expect((await nodeRed.request('GET', METRICS.slice(1))).status).toBe(404);
       });
 
       it('lists every example and template in the Import dialog', async () => {

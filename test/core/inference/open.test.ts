@@ -99,7 +99,7 @@ describe('without its engine', () => {
   const folder = mkdtempSync(join(tmpdir(), 'edgeloom-bare-'));
   const core = join(__dirname, '..', '..', '..', 'dist', 'core');
   beforeAll(() => {
-    for (const part of ['inference', 'message', 'errors.js'])
+    for (const part of ['inference', 'message', 'metrics', 'errors.js', 'secrets.js'])
       cpSync(join(core, part), join(folder, 'core', part), { recursive: true });
     writeFileSync(join(folder, 'model.onnx'), good);
   });
